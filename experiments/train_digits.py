@@ -1,0 +1,302 @@
+"""Can a network of 13,002 numbers learn to read handwritten digits?
+
+    python -m experiments.train_digits
+
+Trains the lecture's network, 784-16-16-10, sigmoid, squared error, plain stochastic gradient descent in batches of 10,
+for 30 epochs, and shows what it learnt and what it gets wrong.
+"""
+
+import functools
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+import tyro
+from tqdm import tqdm
+
+import jaxnet
+from experiments import script
+from jaxnet.checkpoint import load_params, save_params
+
+ActivationName = Literal["sigmoid", "relu", "tanh", "scaled_tanh", "softmax"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """The choices; the defaults are the lecture's network with the recipe that served it best."""
+
+    data: str = "mnist"
+    """mnist (embedded), tfds:NAME for a set of tensorflow-datasets, or the path of an .npz file."""
+    hidden: tuple[int, ...] = (16, 16)
+    """Neurons in each hidden layer."""
+    activation: ActivationName = "sigmoid"
+    """Of the hidden layers."""
+    output: ActivationName = "sigmoid"
+    """Of the output layer."""
+    loss: Literal["squared_error", "cross_entropy"] = "squared_error"
+    """Cost of one example; squared_error is the sum of squares, without one-half."""
+    l2: float = 0.0
+    """Weight decay: this over 2 times the sum of squared weights joins the cost."""
+    initial_weights: Literal["scaled_normal", "unit_normal"] = "scaled_normal"
+    """Normal weights with deviation 1/sqrt(n_in), or the lecture's plain normal(0, 1)."""
+    optimizer: str = "sgd"
+    """Any optimizer of optax that takes a learning rate: sgd, adam, rmsprop ..."""
+    rate: float = 0.25
+    """Learning rate at the start."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Cosine: the rate falls to zero over the run, so that the drunk walk ends with careful steps."""
+    batch_size: int | Literal["full"] = 10
+    """Examples a step."""
+    epochs: int = 30
+    """Times that every training example is seen."""
+    gradient: Literal["autodiff", "by_hand"] = "autodiff"
+    """jax.grad, or backpropagation written out."""
+    seed: int = 0
+    """Decides the initial weights and the order of the examples."""
+    limit: int | None = None
+    """Only the first so many training and test images."""
+    from_file: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Classify with the parameters in this file instead of training."""
+
+
+def run(config: Config, folder: Path) -> script.Record:
+    """Trains, or loads, and examines the network; saves parameters that it trained."""
+    train, test = script.limited(jaxnet.load(config.data), config.limit)
+    functions = {"activation": getattr(jaxnet, config.activation), "output": getattr(jaxnet, config.output)}
+    if config.from_file is None:
+        params, results = _train(config, train, test, functions)
+        path = folder / "parameters.safetensors"
+        save_params(path, params, {"activation": config.activation, "output": config.output})
+        results["parameters"] = str(path)
+        print(f"saved {path}; classify with it again by --from {path}")
+    else:
+        params, metadata = load_params(config.from_file)
+        functions = {name: _named(metadata.get(name) or getattr(config, name), config.from_file) for name in functions}
+        _check_fit(params, test, config.from_file)
+        results = {}
+    results |= _examine(params, test, functions)
+    _print_examination(results)
+    return results
+
+
+def _train(
+    config: Config, train: jaxnet.Dataset, test: jaxnet.Dataset, functions: dict[str, Any]
+) -> tuple[jaxnet.Params, script.Record]:
+    n, n_in = train.images.shape
+    classes = 1 + int(max(np.max(train.labels), np.max(test.labels)))
+    batch_size = n if config.batch_size == "full" else config.batch_size
+    optimizer = _optimizer(config, steps=config.epochs * -(-n // max(batch_size, 1)))
+    choices = functions | {
+        "loss": getattr(jaxnet, config.loss),
+        "penalty": jaxnet.l2(config.l2) if config.l2 else None,
+    }
+    start, order = jax.random.split(jax.random.key(config.seed))
+    params = jaxnet.init(start, (n_in, *config.hidden, classes), weights=getattr(jaxnet, config.initial_weights))
+    print(f"{'-'.join(map(str, jaxnet.sizes_of(params)))}: {jaxnet.count(params):,} weights and biases, {n:,} images")
+    print("epoch  train cost  accuracy   test cost  accuracy  |gradient|  seconds")
+
+    with script.progress("training", config.epochs) as show:
+
+        def row(history: jaxnet.History) -> None:
+            show(history)
+            tqdm.write(
+                f"{history.epochs[-1]:5g}  {history.train_cost[-1]:10.5f}  {100 * history.train_accuracy[-1]:6.2f} %"
+                f"  {history.test_cost[-1]:10.5f}  {100 * history.test_accuracy[-1]:6.2f} %"
+                f"  {history.gradient_norm[-1]:10.5f}  {history.seconds[-1]:7.2f}"
+            )
+
+        try:
+            params, history = jaxnet.train(
+                order,
+                params,
+                train,
+                optimizer,
+                batch_size=batch_size,
+                epochs=config.epochs,
+                test=test,
+                cost=functools.partial(jaxnet.cost, **choices),
+                accuracy=functools.partial(jaxnet.accuracy, **functions),
+                gradient=functools.partial(jaxnet.average_gradient, **choices)
+                if config.gradient == "by_hand"
+                else None,
+                progress=row,
+            )
+        except jaxnet.Diverged as diverged:
+            raise script.Stopped(f"{diverged} than {config.rate:g}", {"history": diverged.history._asdict()}) from None
+    print(f"compiled in {history.compile_seconds:.2f} s, trained in {history.seconds[-1]:.2f} s")
+    return params, {"history": history._asdict()}
+
+
+def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
+    script.check_rate(config.rate)
+    make: Any = getattr(optax, config.optimizer, None)
+    if "learning_rate" not in (inspect.signature(make).parameters if inspect.isfunction(make) else ()):
+        raise ValueError(f"optimizer is {config.optimizer}; expected one of optax that takes a learning rate, as sgd")
+    rate = optax.cosine_decay_schedule(config.rate, max(steps, 1)) if config.schedule == "cosine" else config.rate
+    return make(learning_rate=rate)
+
+
+def _named(name: str, path: Path) -> jaxnet.Activation:
+    function = getattr(jaxnet, name, None)
+    if not isinstance(function, jaxnet.Activation):
+        raise ValueError(f'{path} names the activation "{name}", which jaxnet does not have')
+    return function
+
+
+def _check_fit(params: jaxnet.Params, test: jaxnet.Dataset, path: Path) -> None:
+    n_in, *_, n_out = jaxnet.sizes_of(params)
+    pixels, classes = test.images.shape[1], 1 + int(np.max(test.labels))
+    if n_in != pixels or n_out < classes:
+        raise ValueError(
+            f"{path} holds a network with {n_in} inputs and {n_out} outputs;"
+            f" this data has {pixels} pixels and {classes} classes: choose the --data that it was trained on"
+        )
+
+
+def _examine(params: jaxnet.Params, test: jaxnet.Dataset, functions: dict[str, Any], worst: int = 25) -> script.Record:
+    """Confusion matrix, digits never predicted, worst mistakes, first layer."""
+
+    def outputs(image: jax.Array) -> jax.Array:
+        return jaxnet.forward(params, image, **functions)
+
+    activations = np.asarray(jax.lax.map(outputs, jnp.asarray(test.images), batch_size=2_000))
+    classes = activations.shape[1]
+    labels, predicted = np.asarray(test.labels), activations.argmax(axis=1)
+    confusion = np.zeros((classes, classes), int)
+    np.add.at(confusion, (labels, predicted), 1)
+    errors = np.sum((activations - np.eye(classes)[labels]) ** 2, axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    wrong = wrong[np.argsort(-errors[wrong], kind="stable")][:worst]
+    return {
+        "sizes": jaxnet.sizes_of(params),
+        "test_accuracy": float(np.mean(predicted == labels)),
+        "confusion": confusion,
+        "never_predicted": np.flatnonzero(confusion.sum(axis=0) == 0),
+        "mistakes": [
+            {
+                "index": i,
+                "label": labels[i],
+                "predicted": predicted[i],
+                "activation": activations[i, predicted[i]],
+                "pixels": np.round(255 * np.asarray(test.images[i])).astype(int),
+            }
+            for i in wrong
+        ],
+        "first_layer": np.round(np.asarray(params[0].weights), 4),
+    }
+
+
+def _print_examination(results: script.Record) -> None:
+    confusion = np.asarray(results["confusion"])
+    digits = range(len(confusion))
+    print("\nConfusion matrix: each row is what was shown, each column what the network said.\n")
+    print("      " + " ".join(f"{digit:5d}" for digit in digits))
+    for digit in digits:
+        print(f"{digit:5d} " + " ".join(f"{number or '.':>5}" for number in confusion[digit]))
+    print(f"\ntest accuracy {100 * results['test_accuracy']:.2f} % of {confusion.sum():,} images")
+    for digit in results["never_predicted"]:
+        print(f"the digit {digit} is never predicted: start from another --seed or with a smaller --rate")
+
+
+def picture(pixels: Any) -> np.ndarray:
+    """One row of pixels as a picture: a square in grey or in colour where the number allows, else one line."""
+    pixels = np.asarray(pixels)
+    for channels in (1, 3):
+        side = round((len(pixels) / channels) ** 0.5)
+        if side * side * channels == len(pixels):
+            return pixels.reshape((side, side, 3) if channels == 3 else (side, side))
+    return pixels.reshape(1, -1)
+
+
+def figures(record: script.Record, folder: Path) -> list[Path]:
+    """Draws what the record has: history, confusion matrix, worst mistakes, weights of the first layer."""
+    results = record["results"]
+    drawn = []
+    if "history" in results:
+        drawn.append(_draw_history(results["history"], folder / "history.png"))
+    if "confusion" in results:
+        drawn.append(_draw_confusion(np.array(results["confusion"]), folder / "confusion.png"))
+        drawn.append(_draw_weights(np.array(results["first_layer"]), folder / "first_layer.png"))
+    if results.get("mistakes"):
+        drawn.append(_draw_mistakes(results["mistakes"], folder / "mistakes.png"))
+    return drawn
+
+
+def _draw_history(history: script.Record, path: Path) -> Path:
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    for examples, colour, style in (("train", "#0072b2", "-"), ("test", "#d55e00", "--")):
+        left.plot(history["epochs"], history[f"{examples}_cost"], style, color=colour, label=examples)
+        accuracy = 100 * np.array(history[f"{examples}_accuracy"], float)
+        right.plot(
+            history["epochs"], accuracy, style, color=colour, label=f"{examples}, {accuracy[-1]:.2f} % at the end"
+        )
+    left.set(xlabel="epochs", ylabel="cost (mean sum of squares)", yscale="log", title="Cost")
+    right.set(xlabel="epochs", ylabel="accuracy (%)", title="Accuracy")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+        axes.legend()
+    return script.save_figure(figure, path)
+
+
+def _draw_confusion(confusion: np.ndarray, path: Path) -> Path:
+    figure, axes = plt.subplots(figsize=(6.5, 6), layout="constrained")
+    off = np.where(np.eye(len(confusion), dtype=bool), 0, confusion)
+    axes.imshow(off, cmap="Oranges", vmax=max(1, off.max()))
+    for (row, column), number in np.ndenumerate(confusion):
+        right = row == column
+        dark = not right and number > 0.6 * off.max()
+        colour = "#0072b2" if right else "white" if dark else "black"
+        axes.text(
+            column, row, number or "", ha="center", va="center", color=colour, weight="bold" if right else "normal"
+        )
+    axes.set(
+        xlabel="what the network said", ylabel="what was shown", title="Test images: right in blue, mistakes in orange"
+    )
+    axes.set(xticks=range(len(confusion)), yticks=range(len(confusion)))
+    return script.save_figure(figure, path)
+
+
+def _grid(number: int) -> tuple[Any, list[Any]]:
+    columns = min(8 if number > 25 else 5 if number == 25 else 4, number)
+    rows = -(-number // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.5 * columns, 1.75 * rows + 0.6), layout="constrained", squeeze=False
+    )
+    for each in axes.flat:
+        each.axis("off")
+    return figure, list(axes.flat)
+
+
+def _draw_mistakes(mistakes: list[script.Record], path: Path) -> Path:
+    figure, axes = _grid(len(mistakes))
+    for each, mistake in zip(axes, mistakes, strict=False):
+        each.imshow(picture(mistake["pixels"]), cmap="gray_r", vmin=0, vmax=255)
+        each.set_title(f"{mistake['label']}, said {mistake['predicted']} ({mistake['activation']:.2f})", fontsize=9)
+    figure.suptitle("The worst mistakes (activation of the wrong neuron in brackets)", fontsize=10)
+    return script.save_figure(figure, path)
+
+
+def _draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:
+    figure, axes = _grid(min(len(weights), most))
+    scale = np.abs(weights[:most]).max() or 1.0
+    image = None
+    for neuron, (each, row) in enumerate(zip(axes, weights, strict=False)):
+        pattern = picture(row)
+        if pattern.ndim == 3:
+            pattern = pattern.mean(axis=2)
+        image = each.imshow(pattern, cmap="RdBu", vmin=-scale, vmax=scale)
+        each.set_title(f"neuron {neuron}", fontsize=9)
+    if image is not None:
+        figure.colorbar(image, ax=axes, shrink=0.6, label="weight")
+    figure.suptitle("First layer: blue pixels excite the neuron, red ones silence it", fontsize=10)
+    return script.save_figure(figure, path)
+
+
+if __name__ == "__main__":
+    script.main("train_digits", __doc__, Config, run, figures)

@@ -1,0 +1,106 @@
+"""Backpropagation by hand: what one example wants of every weight and bias, then the average over many.
+
+No autodiff here. From the output back to the input, layer after layer:
+
+    delta = dC0/dz       the error: at the output from the loss, further back from the layer after it
+    dC0/dw = delta a'    a' the activations that come in, one row of weights for each neuron
+    dC0/db = delta
+    dC0/da' = w^T delta  what the layer before would have to change, which makes its own delta
+
+Lecture, chapters 3 and 4; Nielsen, chapter 2, equations BP1 to BP4 (there with the one-half, here without).
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxnet.cost import Loss, Penalty, chain, check_answers, check_target, squared_error
+from jaxnet.network import Activation, Layer, Params, sigmoid, trace
+
+
+def errors(
+    params: Params,
+    image: Float[Array | np.ndarray, " n_in"],
+    target: Float[Array | np.ndarray, " n_out"],
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+) -> tuple[tuple[Float[Array, " _"], ...], tuple[Float[Array, " _"], ...]]:
+    """For one example and every layer, the activations a' that came in and the error delta = dC0/dz; first layer first.
+
+    Raises TypeError where an argument has no derivative written by hand.
+    """
+    for name, function, pair in (("activation", activation, Activation), ("output", output, Activation)):
+        if not isinstance(function, pair):
+            raise TypeError(f"{name} is {function}; backpropagation by hand needs Activation(function, derivative)")
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, delta)")
+    zs, activations = trace(params, image, activation=activation, output=output)
+    check_target(zs[-1], target)
+    delta = loss.delta(zs[-1], jnp.asarray(target), output)
+    deltas = [delta]
+    for layer in range(len(params) - 1, 0, -1):
+        dc_da = params[layer].weights.T @ delta
+        delta = chain(activation.derivative(zs[layer - 1]), dc_da)
+        deltas.append(delta)
+    return (jnp.asarray(image), *activations[:-1]), tuple(reversed(deltas))
+
+
+def backprop(
+    params: Params,
+    image: Float[Array | np.ndarray, " n_in"],
+    target: Float[Array | np.ndarray, " n_out"],
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+    penalty: Penalty | None = None,
+) -> Params:
+    """The gradient of one example's cost by every weight and bias, shaped like `params`.
+
+    dC0/dw_jk = a'_k delta_j and dC0/db_j = delta_j. The desired nudges are its negative. Takes the arguments of `cost`,
+    each with its derivative by hand, and raises TypeError where there is none.
+
+    >>> params = (Layer(jnp.array([[1.0]]), jnp.array([0.0])),)
+    >>> backprop(params, jnp.array([0.0]), jnp.array([1.0]))  # a = 1/2: 2 (a - y) a (1 - a) = -1/4
+    (Layer(weights=Array([[-0.]], dtype=float32), biases=Array([-0.25], dtype=float32)),)
+    """
+    inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
+    gradient = tuple(Layer(jnp.outer(delta, a), delta) for a, delta in zip(inputs, deltas, strict=True))
+    return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
+
+
+def average_gradient(
+    params: Params,
+    images: Float[Array | np.ndarray, "n n_in"],
+    targets: Float[Array | np.ndarray, "n n_out"],
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+    penalty: Penalty | None = None,
+) -> Params:
+    """The gradient of the cost: the mean of `backprop` over the examples, equal to `jax.grad(cost)`.
+
+    The sum over examples of the outer products delta a' is one matrix product, so none of them is ever stored.
+
+    >>> from jaxnet import init, one_hot
+    >>> params = init(jax.random.key(0), (3, 2))
+    >>> gradient = average_gradient(params, jnp.ones((4, 3)), one_hot(jnp.array([0, 1, 1, 0]), 2))
+    >>> [layer.weights.shape for layer in gradient]
+    [(2, 3)]
+    """
+
+    def example_errors(
+        image: Float[Array, " n_in"], target: Float[Array, " n_out"]
+    ) -> tuple[tuple[Float[Array, " _"], ...], tuple[Float[Array, " _"], ...]]:
+        return errors(params, image, target, activation=activation, output=output, loss=loss)
+
+    check_answers(images, targets)
+    inputs, deltas = jax.vmap(example_errors)(jnp.asarray(images), jnp.asarray(targets))
+    gradient = tuple(
+        Layer(delta.T @ a / len(images), jnp.mean(delta, axis=0)) for a, delta in zip(inputs, deltas, strict=True)
+    )
+    return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))

@@ -1,0 +1,234 @@
+"""Examples: images of handwritten digits and what they show.
+
+Every source, the embedded MNIST, any tensorflow-datasets image set, a user's own arrays, comes out as one `Dataset`.
+"""
+
+import gzip
+import hashlib
+import math
+import os
+import tempfile
+import warnings
+import zipfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+MNIST = Path(__file__).parent / "mnist"
+
+# The SHA-256 that tensorflow-datasets registers for the four original files of LeCun, Cortes and Burges.
+SHA256 = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+
+
+class Dataset(NamedTuple):
+    """Examples: `images` float32 (n, pixels) in [0, 1], row after row of the picture; `labels` int32 (n,) from 0."""
+
+    images: Float[Array | np.ndarray, "n pixels"]
+    labels: Int[Array | np.ndarray, " n"]
+
+
+def dataset(images: Any, labels: Any) -> Dataset:
+    """A checked `Dataset` from any arrays: images (n, ...) are flattened, whole numbers 0 to 255 become 0 to 1.
+
+    Raises ValueError for empty data, lengths that differ, pixels that are not finite or not in [0, 1] after that, and
+    labels that are not whole numbers from 0.
+
+    >>> dataset(np.array([[[0, 255], [51, 0]]], np.uint8), [7])
+    Dataset(images=array([[0. , 1. , 0.2, 0. ]], dtype=float32), labels=array([7], dtype=int32))
+    """
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim < 2:
+        raise ValueError(f"images has shape {images.shape}; expected (n, pixels) or (n, height, width, ...)")
+    if images.dtype == np.uint8:
+        images = np.divide(images, np.float32(255), dtype=np.float32)
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels has dtype {labels.dtype}; expected whole numbers, the index of each image's class")
+    pixels = math.prod(images.shape[1:])
+    made = Dataset(images.reshape(len(images), pixels).astype(np.float32, copy=False), labels.astype(np.int32))
+    check(made)
+    return made
+
+
+def check(data: Dataset) -> None:
+    """Raises ValueError, naming what is wrong, unless `data` is as `Dataset` says."""
+    images, labels = np.asarray(data.images), np.asarray(data.labels)
+    if images.ndim != 2 or labels.ndim != 1:
+        raise ValueError(
+            f"images has shape {images.shape} and labels {labels.shape}; expected (n, pixels) and (n,):"
+            " jaxnet.dataset(images, labels) makes them so"
+        )
+    if len(images) != len(labels):
+        raise ValueError(f"there are {len(images)} images but {len(labels)} labels; each image needs exactly one")
+    if images.size == 0:
+        raise ValueError(f"the data set is empty: images has shape {images.shape}")
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):
+        found = "values that are not finite" if not np.isfinite([low, high]).all() else f"values from {low} to {high}"
+        raise ValueError(f"images has {found}; expected 0 (background) to 1: divide by the largest possible value")
+    if labels.min() < 0:
+        raise ValueError(f"labels has the value {labels.min()}; classes are counted from 0")
+
+
+def one_hot(labels: Int[Array | np.ndarray, " n"], classes: int = 10) -> Float[Array, "n classes"]:
+    """Targets: 1 for the neuron of the label, 0 for all others; float32 (n, classes).
+
+    Raises ValueError for labels outside 0 ... classes - 1.
+
+    >>> one_hot(jnp.array([2, 0]), classes=3)
+    Array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    low, high = (int(np.min(labels)), int(np.max(labels))) if len(labels) else (0, 0)
+    if low < 0 or high >= classes:
+        raise ValueError(f"labels run from {low} to {high}; with {classes} classes they must lie in 0 to {classes - 1}")
+    return jax.nn.one_hot(jnp.asarray(labels), classes, dtype=jnp.float32)
+
+
+def load(name: str | os.PathLike[str] = "mnist", *, data_dir: str | None = None) -> tuple[Dataset, Dataset]:
+    """The training and the test examples of a data set.
+
+    - "mnist": the embedded original files, 60,000 and 10,000 images of 28 x 28, checked by SHA-256.
+    - "tfds:NAME": an image classification set of tensorflow-datasets, such as "tfds:fashion_mnist" or
+      "tfds:emnist/digits", prepared below `data_dir` (its default is tensorflow-datasets' own).
+    - a path that ends in .npz: a file with the arrays x_train, y_train, x_test, y_test; pickles are refused.
+
+    Raises ValueError for an unknown name or bad contents, FileNotFoundError for a missing file, ImportError where
+    tensorflow-datasets is needed and absent. MNIST: LeCun, Cortes and Burges, http://yann.lecun.com/exdb/mnist.
+
+    >>> train, test = load("mnist")
+    >>> train.images.shape, test.labels.shape
+    ((60000, 784), (10000,))
+    """
+    name = os.fspath(name)
+    if name == "mnist":
+        return load_mnist(MNIST)
+    if name.startswith("tfds:"):
+        return _load_tfds(name.removeprefix("tfds:"), data_dir)
+    if name.endswith(".npz"):
+        return _load_npz(Path(name))
+    raise ValueError(f'data set "{name}" is unknown; expected "mnist", "tfds:NAME" or the path of an .npz file')
+
+
+def load_mnist(folder: Path) -> tuple[Dataset, Dataset]:
+    """MNIST from a folder with the four original files. Raises ValueError where one differs from the original."""
+    train_images, train_labels, test_images, test_labels = (
+        parse_idx(_verified(folder / name, checksum), name) for name, checksum in SHA256.items()
+    )
+    return dataset(train_images, train_labels), dataset(test_images, test_labels)
+
+
+def _verified(path: Path, checksum: str) -> bytes:
+    packed = path.read_bytes()
+    found = hashlib.sha256(packed).hexdigest()
+    if found != checksum:
+        raise ValueError(f"{path} is damaged: its SHA-256 is {found}, the original's is {checksum}")
+    return gzip.decompress(packed)
+
+
+def parse_idx(content: bytes, name: str) -> np.ndarray:
+    """The array in an IDX file of unsigned bytes: images (n, rows, columns) or labels (n,).
+
+    Two zero bytes, the type (8 for unsigned byte), the number of dimensions, each size as a big-endian 32-bit number,
+    then the values. Raises ValueError, naming the file, where the content is anything else. LeCun's MNIST page.
+
+    >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 5, 9]), "labels")
+    array([5, 9], dtype=uint8)
+    """
+    magic, dimensions = content[:3], content[3] if len(content) > 3 else 0
+    if magic != b"\x00\x00\x08" or dimensions not in (1, 3):
+        raise ValueError(f"{name} starts with {content[:4].hex(' ')}; expected 00 00 08 01 (labels) or 00 00 08 03")
+    start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise ValueError(f"{name} is truncated: its header has {len(content)} of {start} bytes")
+    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", count=dimensions, offset=4))
+    if len(content) != start + math.prod(shape):
+        raise ValueError(f"{name} has {len(content) - start} bytes of values; its header promises {math.prod(shape)}")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
+    names = ("x_train", "y_train", "x_test", "y_test")
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in names if name not in arrays]
+            if missing:
+                raise ValueError(f"it has no {', '.join(missing)}; found {', '.join(arrays) or 'nothing'}")
+            x_train, y_train, x_test, y_test = (arrays[name] for name in names)
+        return dataset(x_train, y_train), dataset(x_test, y_test)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"{path} cannot be used: {error} (expected an .npz file of plain number arrays named {', '.join(names)})"
+        ) from error
+
+
+def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise ImportError(
+            f'"tfds:{name}" needs tensorflow-datasets: pip install tensorflow-datasets importlib_resources'
+        ) from error
+    try:
+        builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
+    except tfds.core.DatasetNotFoundError as error:
+        raise ValueError(
+            f'"{name}" is not a data set of tensorflow-datasets; tfds.list_builders() lists them'
+        ) from error
+    cached = Path(builder.data_dir) / "jaxnet.npz"
+    if cached.exists():
+        return _load_npz(cached)
+    _prepare(tfds, builder)
+    arrays = _decode(builder)
+    try:
+        _cache(arrays, cached)
+    except OSError as error:
+        warnings.warn(f"{cached} cannot be written, so the images are decoded anew each time: {error}", stacklevel=3)
+    return dataset(arrays["x_train"], arrays["y_train"]), dataset(arrays["x_test"], arrays["y_test"])
+
+
+def _prepare(tfds: ModuleType, builder: Any) -> None:
+    keys = builder.info.supervised_keys
+    if keys is None or not isinstance(builder.info.features[keys[0]], tfds.features.Image):
+        raise ValueError(f'"{builder.info.full_name}" is not an image classification set: its keys are {keys}')
+    if builder.is_prepared():
+        return
+    try:
+        import tensorflow  # noqa: F401  # pyright: ignore
+    except ImportError as error:
+        raise ImportError(
+            f'preparing "{builder.info.full_name}" for the first time needs TensorFlow: pip install tensorflow-cpu'
+        ) from error
+    # The embedded files spare MNIST the download; other sets use the same file names for other contents.
+    embedded = str(MNIST) if builder.name == "mnist" else None
+    config = tfds.download.DownloadConfig(manual_dir=embedded)
+    builder.download_and_prepare(download_config=config, file_format="array_record")
+
+
+def _decode(builder: Any) -> dict[str, np.ndarray]:
+    image, label = builder.info.supervised_keys
+    if not {"train", "test"} <= set(builder.info.splits):
+        raise ValueError(
+            f'"{builder.info.full_name}" has the splits {list(builder.info.splits)}; expected train and test'
+        )
+    arrays = {}
+    for split in ("train", "test"):
+        examples = list(builder.as_data_source(split=split))
+        arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
+        arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
+    return arrays
+
+
+def _cache(arrays: dict[str, np.ndarray], path: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
+        np.savez(file, allow_pickle=False, **arrays)
+    Path(file.name).replace(path)

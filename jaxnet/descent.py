@@ -1,0 +1,75 @@
+"""Rolling downhill: gradient descent, with all the examples or a small random batch of them for each step.
+
+`step` is the whole idea; `epoch` takes it once for every batch. A full batch is nothing special: a batch of size n.
+Both are pure functions, to be jitted, vmapped and scanned by whoever calls them, as `jaxnet.train` does.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import optax
+from jaxtyping import Array, Float, Int, PyTree
+
+from jaxnet.cost import Mean
+from jaxnet.network import Params
+
+
+class State(NamedTuple):
+    """What the next step needs."""
+
+    params: Params
+    optimizer_state: PyTree
+
+
+class Info(NamedTuple):
+    """What is only looked at: the gradient that the step followed."""
+
+    gradient: Params
+
+
+def step(
+    state: State,
+    images: Float[Array, "n n_in"],
+    targets: Float[Array, "n n_out"],
+    *,
+    optimizer: optax.GradientTransformation,
+    gradient: Mean,
+) -> tuple[State, Info]:
+    """One step downhill on the cost over these examples. With `optax.sgd(rate)`: w <- w - rate dC/dw.
+
+    `gradient` is a function of (params, images, targets), such as `jax.grad(cost)` or `average_gradient`.
+    """
+    slope = gradient(state.params, images, targets)
+    updates, optimizer_state = optimizer.update(slope, state.optimizer_state, state.params)
+    params: Any = optax.apply_updates(state.params, updates)
+    return State(params, optimizer_state), Info(slope)
+
+
+def epoch(
+    state: State,
+    images: Float[Array, "n n_in"],
+    targets: Float[Array, "n n_out"],
+    order: Int[Array, " m"],
+    *,
+    batch_size: int,
+    optimizer: optax.GradientTransformation,
+    gradient: Mean,
+) -> State:
+    """Visits the examples in the given order, `batch_size` of them for each step.
+
+    `order` is a permutation of all n examples, or a stretch of one for a part of an epoch. Where the batch size does
+    not divide it, the last batch is smaller: its gradient is the mean over the examples that are left.
+    """
+    one_step = functools.partial(step, optimizer=optimizer, gradient=gradient)
+    if batch_size == len(images):
+        return one_step(state, images, targets)[0]  # all of them: their order does not matter, so none is moved
+
+    def next_batch(state: State, batch: Int[Array, " batch"]) -> tuple[State, None]:
+        return one_step(state, images[batch], targets[batch])[0], None
+
+    whole = len(order) // batch_size * batch_size
+    state, _ = jax.lax.scan(next_batch, state, order[:whole].reshape(-1, batch_size))
+    if whole < len(order):
+        state, _ = next_batch(state, order[whole:])
+    return state

@@ -1,0 +1,92 @@
+"""What training was like, number by number."""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from jaxnet.cost import Mean, in_chunks
+from jaxnet.network import Params
+
+Examples = tuple[Float[Array, "n n_in"], Float[Array, "n n_out"]]
+
+
+class Look(NamedTuple):
+    """What one look at a network sees: means over all training and all test examples, NaN without."""
+
+    train_cost: Float[Array, "*networks"]
+    train_accuracy: Float[Array, "*networks"]
+    gradient_norm: Float[Array, "*networks"]
+    test_cost: Float[Array, "*networks"]
+    test_accuracy: Float[Array, "*networks"]
+
+
+class History(NamedTuple):
+    """One row for each look at the network: before the first step, and by default after each epoch.
+
+    A population adds an axis of networks to what is seen.
+
+    - `epochs`, `steps`, `examples`: how far it had come; an example counts each time it is seen.
+    - `seconds`: of training so far; neither compiling nor looking is in it.
+    - `train_cost`, `train_accuracy`, `test_cost`, `test_accuracy`: over all examples; NaN where there was no test set.
+    - `gradient_norm`: the length of the gradient of the cost over all training examples.
+    - `compile_seconds`: what compiling took before the first step, one number.
+    """
+
+    epochs: np.ndarray
+    steps: np.ndarray
+    examples: np.ndarray
+    seconds: np.ndarray
+    train_cost: np.ndarray
+    train_accuracy: np.ndarray
+    gradient_norm: np.ndarray
+    test_cost: np.ndarray
+    test_accuracy: np.ndarray
+    compile_seconds: float
+
+
+class Row(NamedTuple):
+    """One row of a history that is still being written."""
+
+    epochs: float
+    steps: int
+    examples: int
+    seconds: float
+    seen: Look
+
+
+def written(rows: list[Row], compile_seconds: float) -> History:
+    """The history of the rows so far, at least one."""
+    *progress, looks = zip(*rows, strict=True)
+    return History(*map(np.array, progress), *map(np.array, zip(*looks, strict=True)), compile_seconds=compile_seconds)
+
+
+def look(
+    params: Params,
+    train: Examples,
+    test: Examples | None,
+    *,
+    cost: Mean,
+    accuracy: Mean,
+    gradient: Mean,
+    chunk_size: int,
+) -> Look:
+    """Cost, accuracy and length of the gradient over all the examples, `chunk_size` of them at a time."""
+
+    def right(params: Params, images: Array, targets: Array) -> Array:
+        return accuracy(params, images, jnp.argmax(targets, axis=-1))
+
+    def testing(params: Params, images: Array, targets: Array) -> tuple[Array, Array]:
+        return cost(params, images, targets), right(params, images, targets)
+
+    def training(params: Params, images: Array, targets: Array) -> tuple[Array, Array, Params]:
+        return *testing(params, images, targets), gradient(params, images, targets)
+
+    train_cost, train_accuracy, slope = in_chunks(training, chunk_size)(params, *train)
+    if test is None:
+        test_cost = test_accuracy = jnp.full_like(train_cost, jnp.nan)
+    else:
+        test_cost, test_accuracy = in_chunks(testing, chunk_size)(params, *test)
+    return Look(train_cost, train_accuracy, optax.tree.norm(slope), test_cost, test_accuracy)

@@ -1,0 +1,293 @@
+"""Training: descent, epoch after epoch, and the history of it.
+
+`train` takes one network downhill, `train_population` many at once. Both jit one function, an epoch, with the data and
+the parameters as its arguments; the host only shuffles, looks at the clock and the cost, and stops where it must.
+"""
+
+import functools
+import time
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Key
+
+from jaxnet.cost import Mean, in_chunks
+from jaxnet.cost import accuracy as mean_accuracy
+from jaxnet.cost import cost as mean_cost
+from jaxnet.data import Dataset, check, one_hot
+from jaxnet.descent import State, epoch
+from jaxnet.history import Examples, History, Look, Row, look, written
+from jaxnet.network import Params, sizes_of
+
+
+class Diverged(FloatingPointError):  # noqa: N818
+    """The cost is no longer a finite number. `history` ends with the row in which that was seen."""
+
+    def __init__(self, history: History):
+        super().__init__(
+            f"the cost became {np.ravel(history.train_cost[-1])[0]} by epoch {history.epochs[-1]:g},"
+            f" step {history.steps[-1]}: try a smaller learning rate"
+        )
+        self.history = history
+
+
+def train(
+    key: Key[Array, ""],
+    params: Params,
+    dataset: Dataset,
+    optimizer: optax.GradientTransformation,
+    *,
+    batch_size: int,
+    epochs: int,
+    test: Dataset | None = None,
+    cost: Mean = mean_cost,
+    accuracy: Mean = mean_accuracy,
+    gradient: Mean | None = None,
+    look_every: int | None = None,
+    chunk_size: int = 2_000,
+    progress: Callable[[History], None] | None = None,
+) -> tuple[Params, History]:
+    """Descends from `params`, and writes a history.
+
+    - `key` decides the order of the examples, a new one for each epoch. Same key, same bits.
+    - `optimizer` is any optax transformation; the lecture's is `optax.sgd(rate)`.
+    - `batch_size` is 1 to n, the number of examples. Full-batch descent is `batch_size=n`: one step an epoch.
+    - `test` examples are looked at, never learnt from.
+    - `cost` and `accuracy` are functions of (params, images, targets or labels): those of this package, with other
+      activations and losses fixed by `functools.partial`, or your own.
+    - `gradient` is `jax.grad(cost)`, or a function of the same arguments: `average_gradient` trains by hand.
+    - `look_every` so many steps the history gains a row, by default once an epoch. More than an epoch's steps are
+      rounded down to whole epochs. The first row is the start, the last one the end.
+    - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
+    - `progress` is called after each look with the history so far.
+
+    The given `params` stay as they are. Raises ValueError for arguments out of bounds and data that do not fit the
+    network, and `Diverged` as soon as a look finds a cost that is not finite.
+
+    >>> from jaxnet import init
+    >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))
+    >>> start, order = jax.random.split(jax.random.key(0))
+    >>> params, history = train(order, init(start, (4, 8, 4)), data, optax.sgd(1.0), batch_size=2, epochs=200)
+    >>> float(history.train_accuracy[-1])
+    1.0
+    """
+    state = State(jax.tree.map(jnp.copy, params), jax.jit(optimizer.init)(params))
+    return _descend(
+        key,
+        state,
+        None,
+        dataset,
+        optimizer,
+        batch_size=batch_size,
+        epochs=epochs,
+        test=test,
+        cost=cost,
+        accuracy=accuracy,
+        gradient=gradient,
+        look_every=look_every,
+        chunk_size=chunk_size,
+        progress=progress,
+    )
+
+
+def train_population(
+    key: Key[Array, ""],
+    params: Params,
+    dataset: Dataset,
+    optimizer: Callable[[Float[Array, ""]], optax.GradientTransformation],
+    rates: Float[Array | np.ndarray, " networks"],
+    *,
+    batch_size: int,
+    epochs: int,
+    test: Dataset | None = None,
+    cost: Mean = mean_cost,
+    accuracy: Mean = mean_accuracy,
+    gradient: Mean | None = None,
+    look_every: int | None = None,
+    chunk_size: int = 2_000,
+    progress: Callable[[History], None] | None = None,
+) -> tuple[Params, History]:
+    """`train` for many networks at once, each with its own initial parameters and its own learning rate.
+
+    - `params` are stacked, a leading axis of networks on every leaf: `jax.vmap(init)(keys)`.
+    - `optimizer` makes a transformation out of one rate: `optax.sgd` itself, or
+      `lambda rate: optax.sgd(optax.cosine_decay_schedule(rate, steps))`.
+    - `rates` has one for each network.
+
+    All see the same batches in the same order, so that the products of their first layers are one large product: the
+    fair comparison and the fast one. Costs and accuracies of the history have shape (looks, networks). A network whose
+    cost is not finite goes on, for a sweep of rates is meant to find those; `Diverged` is raised when none is left.
+    Otherwise as `train`.
+
+    >>> from jaxnet import init
+    >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))
+    >>> params = jax.vmap(lambda key: init(key, (4, 8, 4)))(jax.random.split(jax.random.key(0), 3))
+    >>> _, history = train_population(
+    ...     jax.random.key(1), params, data, optax.sgd, jnp.array([0.0, 0.1, 1.0]), batch_size=2, epochs=5
+    ... )
+    >>> history.train_cost.shape
+    (6, 3)
+    """
+    rates = np.asarray(rates)
+    networks = {leaf.shape[0] for leaf in jax.tree.leaves(params)}
+    if networks != {rates.size} or rates.ndim != 1:
+        raise ValueError(
+            f"params have a leading axis of {sorted(networks)} networks and rates has shape {rates.shape};"
+            " each network needs one rate"
+        )
+    if not (np.isfinite(rates) & (rates >= 0)).all():
+        raise ValueError(f"rates has {rates[~(np.isfinite(rates) & (rates >= 0))]}; a rate is finite, zero or more")
+    rates = jnp.asarray(rates, params[0].weights.dtype)
+    optimizer_state = jax.jit(jax.vmap(lambda one, rate: optimizer(rate).init(one)))(params, rates)
+    state = State(jax.tree.map(jnp.copy, params), optimizer_state)
+    return _descend(
+        key,
+        state,
+        rates,
+        dataset,
+        optimizer,
+        batch_size=batch_size,
+        epochs=epochs,
+        test=test,
+        cost=cost,
+        accuracy=accuracy,
+        gradient=gradient,
+        look_every=look_every,
+        chunk_size=chunk_size,
+        progress=progress,
+    )
+
+
+@functools.partial(
+    jax.jit, static_argnames=("batch_size", "optimizer", "cost", "gradient", "chunk_size"), donate_argnames="state"
+)
+def _epoch(
+    state: State,
+    rates: Array | None,
+    images: Array,
+    targets: Array,
+    order: Array,
+    *,
+    batch_size: int,
+    optimizer: Callable[..., optax.GradientTransformation] | optax.GradientTransformation,
+    cost: Mean,
+    gradient: Mean | None,
+    chunk_size: int,
+) -> State:
+    slope = in_chunks(gradient or jax.grad(cost), chunk_size)
+
+    def one_network(state: State, optimizer: optax.GradientTransformation) -> State:
+        return epoch(state, images, targets, order, batch_size=batch_size, optimizer=optimizer, gradient=slope)
+
+    if isinstance(optimizer, optax.GradientTransformation):
+        return one_network(state, optimizer)
+    return jax.vmap(lambda state, rate: one_network(state, optimizer(rate)))(state, rates)
+
+
+@functools.partial(jax.jit, static_argnames=("population", "cost", "accuracy", "gradient", "chunk_size"))
+def _look(
+    params: Params,
+    train: Examples,
+    test: Examples | None,
+    *,
+    population: bool,
+    cost: Mean,
+    accuracy: Mean,
+    gradient: Mean | None,
+    chunk_size: int,
+) -> Look:
+    def one_network(params: Params) -> Look:
+        slope = gradient or jax.grad(cost)
+        return look(params, train, test, cost=cost, accuracy=accuracy, gradient=slope, chunk_size=chunk_size)
+
+    return jax.vmap(one_network)(params) if population else one_network(params)
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def _shuffle(key: Array, epoch: Array | int, n: int) -> Array:
+    return jax.random.permutation(jax.random.fold_in(key, epoch), n)
+
+
+def _descend(
+    key: Array,
+    state: State,
+    rates: Array | None,
+    dataset: Dataset,
+    optimizer: Callable[[Array], optax.GradientTransformation] | optax.GradientTransformation,
+    *,
+    batch_size: int,
+    epochs: int,
+    test: Dataset | None,
+    cost: Mean,
+    accuracy: Mean,
+    gradient: Mean | None,
+    look_every: int | None,
+    chunk_size: int,
+    progress: Callable[[History], None] | None,
+) -> tuple[Params, History]:
+    n = len(dataset.images)
+    _check_range("batch_size", batch_size, 1, n)
+    steps_an_epoch = -(-n // batch_size)
+    look_every = steps_an_epoch if look_every is None else look_every
+    for name, value in (("epochs", epochs), ("look_every", look_every), ("chunk_size", chunk_size)):
+        _check_range(name, value, 1, None)
+    examples = _on_device(state.params, dataset)
+    tests = None if test is None else _on_device(state.params, test)
+
+    # Between two looks lies a stretch of one epoch, or several epochs.
+    stretch = min(look_every, steps_an_epoch) * batch_size
+    epochs_a_look = max(1, look_every // steps_an_epoch)
+    functions = {"cost": cost, "gradient": gradient, "chunk_size": chunk_size}
+    walk = functools.partial(_epoch, batch_size=batch_size, optimizer=optimizer, **functions)
+    see = functools.partial(_look, population=rates is not None, accuracy=accuracy, **functions)
+
+    started = time.perf_counter()
+    order = _shuffle(key, 0, n)
+    for size in {min(stretch, n), n % stretch or min(stretch, n)}:
+        _epoch.lower(state, rates, *examples, order[:size], **walk.keywords).compile()
+    _look.lower(state.params, examples, tests, **see.keywords).compile()
+    compile_seconds = time.perf_counter() - started
+
+    rows: list[Row] = []
+
+    def write(done: int, steps: int, seconds: float) -> History:
+        rows.append(Row(done / n, steps, done, seconds, jax.device_get(see(state.params, examples, tests))))
+        history = written(rows, compile_seconds)
+        if not np.isfinite(history.train_cost[-1]).any():
+            raise Diverged(history)
+        if progress is not None:
+            progress(history)
+        return history
+
+    history = write(0, 0, 0.0)
+    steps, seconds, started = 0, 0.0, time.perf_counter()
+    for index in range(epochs):
+        order = jnp.arange(n) if batch_size == n else _shuffle(key, index, n)
+        for start in range(0, n, stretch):
+            size = min(stretch, n - start)
+            state = walk(state, rates, *examples, jax.lax.dynamic_slice_in_dim(order, start, size))
+            steps += -(-size // batch_size)
+            if (index + 1) % epochs_a_look == 0 or index + 1 == epochs:
+                jax.block_until_ready(state)
+                seconds += time.perf_counter() - started
+                history = write(index * n + start + size, steps, seconds)
+                started = time.perf_counter()
+    return state.params, history
+
+
+def _check_range(name: str, value: int, low: int, high: int | None) -> None:
+    if value < low or (high is not None and value > high):
+        expected = f"at least {low}" if high is None else f"between {low} and {high}, the number of examples"
+        raise ValueError(f"{name} is {value}; it must be {expected}")
+
+
+def _on_device(params: Params, dataset: Dataset) -> Examples:
+    check(dataset)
+    n_in, *_, n_out = sizes_of(params)
+    pixels = dataset.images.shape[1]
+    if pixels != n_in:
+        raise ValueError(f"the images have {pixels} pixels but the network has {n_in} inputs; they must be as many")
+    return jnp.asarray(dataset.images), one_hot(dataset.labels, n_out)

@@ -1,0 +1,24 @@
+"""Strict JAX, and the shapes in the annotations of the whole package checked at run time."""
+
+import jax
+import pytest
+from jaxtyping import install_import_hook
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+install_import_hook("jaxnet", "beartype.beartype")
+
+import jaxnet  # noqa: E402 (the hook has to come first)
+
+
+@pytest.fixture(scope="session")
+def mnist() -> tuple[jaxnet.Dataset, jaxnet.Dataset]:
+    """The embedded digits."""
+    return jaxnet.load("mnist")
+
+
+@pytest.fixture(scope="session")
+def few(mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]) -> jaxnet.Dataset:
+    """The first 103 digits: a prime, so that no batch size but 1 and 103 divides it."""
+    return jaxnet.Dataset(mnist[0].images[:103], mnist[0].labels[:103])

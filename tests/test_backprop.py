@@ -1,0 +1,144 @@
+import functools
+import itertools
+import math
+
+import by_numpy
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_network import two_two_one
+
+import jaxnet
+from jaxnet import Layer
+
+ACTIVATIONS = [jaxnet.sigmoid, jaxnet.relu, jaxnet.tanh, jaxnet.scaled_tanh, jaxnet.softmax]
+LOSSES = [jaxnet.squared_error, jaxnet.cross_entropy]
+# Cross-entropy is defined for outputs that are probabilities.
+KINDS = [
+    {"activation": activation, "output": output, "loss": loss, "penalty": penalty}
+    for activation, output, loss, penalty in itertools.product(ACTIVATIONS, ACTIVATIONS, LOSSES, [None, jaxnet.l2(0.1)])
+    if loss is jaxnet.squared_error or output in (jaxnet.sigmoid, jaxnet.softmax)
+]
+
+
+def example(seed: int, sizes: tuple[int, ...], n: int = 4) -> tuple[jaxnet.Params, jax.Array, jax.Array]:
+    """A random network with images and targets for it, in float64."""
+    keys = jax.random.split(jax.random.key(seed), 3)
+    params = jaxnet.init(keys[0], sizes)
+    images = jax.random.uniform(keys[1], (n, sizes[0]))
+    targets = jax.nn.one_hot(jax.random.randint(keys[2], (n,), 0, sizes[-1]), sizes[-1])
+    assert targets.dtype == images.dtype == params[0].weights.dtype == jnp.float64
+    return params, images, targets
+
+
+def flat(params: jaxnet.Params) -> np.ndarray:
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(params)])
+
+
+def relative_difference(one: jaxnet.Params, other: jaxnet.Params) -> float:
+    return float(np.linalg.norm(flat(one) - flat(other)) / np.linalg.norm(flat(other)))
+
+
+def test_backprop_equals_the_2_2_1_network_worked_out_by_hand():
+    s1, s2 = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(0.5))
+    z = 2 * s1 - 2 * s2 - 1
+    a = 1 / (1 + math.exp(-z))
+    delta = 2 * (a - 1) * a * (1 - a)  # the target is 1
+    first, second = 2 * delta * s1 * (1 - s1), -2 * delta * s2 * (1 - s2)
+    gradient = jaxnet.backprop(two_two_one(), jnp.array([1.0, 0.0]), jnp.array([1.0]))
+    np.testing.assert_allclose(gradient[1].weights, [[delta * s1, delta * s2]], rtol=1e-5)
+    np.testing.assert_allclose(gradient[1].biases, [delta], rtol=1e-5)
+    np.testing.assert_allclose(gradient[0].weights, [[first, 0], [second, 0]], rtol=1e-5)
+    np.testing.assert_allclose(gradient[0].biases, [first, second], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_hand_backprop_equals_autodiff_for_every_activation_and_cost(kind: dict):
+    with jax.enable_x64(True):
+        params, images, targets = example(0, (9, 8, 7, 5))
+        autodiff = jax.grad(functools.partial(jaxnet.cost, **kind))(params, images, targets)
+        assert relative_difference(jaxnet.average_gradient(params, images, targets, **kind), autodiff) < 1e-12
+        one = jax.grad(functools.partial(jaxnet.cost, **kind))(params, images[:1], targets[:1])
+        assert relative_difference(jaxnet.backprop(params, images[0], targets[0], **kind), one) < 1e-12
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 1_000_000),
+    st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple),
+    st.sampled_from([kind for kind in KINDS if jaxnet.relu not in kind.values()]),
+)
+def test_hand_backprop_equals_central_differences(seed: int, sizes: tuple[int, ...], kind: dict):
+    with jax.enable_x64(True):
+        params, images, targets = example(seed, sizes)
+        direction = jaxnet.init(jax.random.key(seed + 1), sizes)
+
+        def cost_along(h: float) -> float:
+            moved = jax.tree.map(lambda p, d: p + h * d, params, direction)
+            return float(jaxnet.cost(moved, images, targets, **kind))
+
+        # Four points: the error is of the order h^4, the rounding of the order 1e-16 / h.
+        h = 1e-3
+        difference = (8 * (cost_along(h) - cost_along(-h)) - (cost_along(2 * h) - cost_along(-2 * h))) / (12 * h)
+        by_hand = flat(jaxnet.average_gradient(params, images, targets, **kind)) @ flat(direction)
+        assert abs(by_hand - difference) < 1e-7 * max(1, abs(difference))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 1_000_000), st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple))
+def test_hand_backprop_with_relu_equals_central_differences_away_from_the_kinks(seed: int, sizes: tuple[int, ...]):
+    with jax.enable_x64(True):
+        params, images, targets = example(seed, sizes, n=1)
+        zs = jaxnet.trace(params, images[0], activation=jaxnet.relu).weighted_sums
+        clear = min([1.0, *(float(jnp.abs(z).min()) for z in zs[:-1])])
+        direction = jaxnet.init(jax.random.key(seed + 1), sizes)
+        h = 1e-6 * clear
+
+        def cost_at(h: float) -> float:
+            moved = jax.tree.map(lambda p, d: p + h * d, params, direction)
+            return float(jaxnet.cost(moved, images, targets, activation=jaxnet.relu))
+
+        by_hand = flat(jaxnet.backprop(params, images[0], targets[0], activation=jaxnet.relu)) @ flat(direction)
+        difference = (cost_at(h) - cost_at(-h)) / (2 * h)
+        assert abs(by_hand - difference) < 1e-4 * max(1, abs(difference)) + 1e-15 / h
+
+
+def test_the_average_gradient_is_the_mean_of_the_examples_gradients():
+    with jax.enable_x64(True):
+        params, images, targets = example(1, (12, 6, 4), n=7)
+        each = jax.vmap(jaxnet.backprop, in_axes=(None, 0, 0))(params, images, targets)
+        mean = jax.tree.map(lambda leaf: leaf.mean(axis=0), each)
+        assert relative_difference(jaxnet.average_gradient(params, images, targets), mean) < 1e-13
+
+
+def test_hand_backprop_equals_numpy_on_digits(few: jaxnet.Dataset):
+    params = jaxnet.init(jax.random.key(2))
+    ours = jaxnet.average_gradient(params, few.images, jaxnet.one_hot(few.labels))
+    theirs = by_numpy.gradient([(np.asarray(w), np.asarray(b)) for w, b in params], few.images, np.eye(10)[few.labels])
+    for (dw, db), (their_dw, their_db) in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(dw, their_dw, rtol=1e-3, atol=1e-7)
+        np.testing.assert_allclose(db, their_db, rtol=1e-3, atol=1e-7)
+
+
+def test_no_autodiff_inside(monkeypatch: pytest.MonkeyPatch):
+    for name in ("grad", "value_and_grad", "vjp", "jvp", "jacfwd", "jacrev", "linearize"):
+        monkeypatch.delattr(jax, name)
+    params = (Layer(jnp.ones((2, 3)), jnp.zeros(2)),)
+    assert jaxnet.backprop(params, jnp.ones(3), jnp.zeros(2))[0].weights.shape == (2, 3)
+
+
+def test_functions_without_a_derivative_by_hand_are_refused_by_name():
+    params, image, target = (Layer(jnp.ones((2, 3)), jnp.zeros(2)),), jnp.ones(3), jnp.zeros(2)
+    with pytest.raises(Exception, match="activation is .*needs Activation|Type-check error"):
+        jaxnet.backprop(params, image, target, activation=jnp.tanh)
+    with pytest.raises(Exception, match="loss is .*needs Loss|Type-check error"):
+        jaxnet.backprop(params, image, target, loss=lambda z, y, output: jnp.sum(z))
+
+
+def test_a_target_of_another_size_is_refused():
+    params = (Layer(jnp.ones((2, 3)), jnp.zeros(2)),)
+    with pytest.raises(ValueError, match=r"target has shape \(5,\); this network has 2 outputs"):
+        jaxnet.backprop(params, jnp.ones(3), jnp.zeros(5))

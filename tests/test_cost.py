@@ -1,0 +1,115 @@
+import math
+
+import by_numpy
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnet
+from jaxnet import Layer
+
+
+def identity_network(n: int) -> jaxnet.Params:
+    """Passes its input on to the output's weighted sums."""
+    return (Layer(jnp.eye(n), jnp.zeros(n)),)
+
+
+def test_cost_is_the_mean_of_the_sum_of_squares_without_one_half():
+    a = 1 / (1 + math.exp(-2))
+    images, targets = jnp.array([[0.0, 2.0], [2.0, 0.0]]), jnp.array([[0.5, 1.0], [0.0, 1.0]])
+    first = (1 - a) ** 2
+    second = a**2 + (1 - 0.5) ** 2
+    np.testing.assert_allclose(jaxnet.cost(identity_network(2), images, targets), (first + second) / 2, rtol=1e-6)
+
+
+def test_cost_equals_numpy_on_digits(few: jaxnet.Dataset):
+    params = jaxnet.init(jax.random.key(5))
+    targets = jaxnet.one_hot(few.labels)
+    theirs = by_numpy.cost([(np.asarray(w), np.asarray(b)) for w, b in params], few.images, np.eye(10)[few.labels])
+    np.testing.assert_allclose(jaxnet.cost(params, few.images, targets), theirs, rtol=1e-5)
+
+
+def test_cross_entropy_equals_its_textbook_form_where_that_can_be_computed():
+    with jax.enable_x64(True):
+        z, y = jnp.array([-3.0, 0.2, 4.0]), jnp.array([0.0, 1.0, 0.0])
+        a = 1 / (1 + np.exp(-np.asarray(z)))
+        binary = -np.sum(y * np.log(a) + (1 - y) * np.log(1 - a))
+        np.testing.assert_allclose(jaxnet.cross_entropy(z, y, jaxnet.sigmoid), binary, rtol=1e-13)
+        share = np.exp(z) / np.exp(z).sum()
+        np.testing.assert_allclose(jaxnet.cross_entropy(z, y, jaxnet.softmax), -math.log(share[1]), rtol=1e-13)
+
+
+@pytest.mark.parametrize("output", [jaxnet.sigmoid, jaxnet.softmax])
+def test_cross_entropy_stays_finite_where_float32_rounds_the_output_to_one(output: jaxnet.Activation):
+    z, y = jnp.array([60.0, -60.0]), jnp.array([0.0, 1.0])
+    value, slope = jax.value_and_grad(jaxnet.cross_entropy)(z, y, output)
+    np.testing.assert_allclose(value, 120.0, rtol=1e-6)
+    np.testing.assert_allclose(slope, [1.0, -1.0], rtol=1e-6)
+
+
+def test_cross_entropy_refuses_outputs_it_has_no_meaning_for():
+    with pytest.raises(ValueError, match="cross_entropy is defined for output=sigmoid or output=softmax"):
+        jaxnet.cross_entropy(jnp.zeros(2), jnp.zeros(2), jaxnet.tanh)
+    with pytest.raises(ValueError, match="cross_entropy is defined for output=sigmoid or output=softmax"):
+        jaxnet.cross_entropy.delta(jnp.zeros(2), jnp.zeros(2), jaxnet.relu)
+
+
+def test_l2_is_half_the_sum_of_squared_weights_and_leaves_biases_alone():
+    params = (Layer(jnp.array([[3.0, 4.0]]), jnp.array([100.0])), Layer(jnp.array([[2.0]]), jnp.array([100.0])))
+    np.testing.assert_allclose(jaxnet.l2(0.1)(params), 0.05 * (9 + 16 + 4), rtol=1e-6)
+    images, targets = jnp.ones((5, 2)), jnp.ones((5, 1))
+    difference = jaxnet.cost(params, images, targets, penalty=jaxnet.l2(0.1)) - jaxnet.cost(params, images, targets)
+    np.testing.assert_allclose(difference, 1.45, rtol=1e-6)
+
+
+@pytest.mark.parametrize("strength", [-1.0, float("nan"), float("inf")])
+def test_an_impossible_l2_strength_is_refused_by_value(strength: float):
+    with pytest.raises(ValueError, match=f"strength is {strength}"):
+        jaxnet.l2(strength)
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    images = jnp.array([[0.9, 0.1], [0.2, 0.3], [0.8, 0.0], [0.1, 0.7]])
+    assert jaxnet.accuracy(identity_network(2), images, jnp.array([0, 1, 1, 1])) == 0.75
+
+
+def test_any_pure_function_serves_as_activation_and_loss_for_autodiff():
+    def absolute_error(z: jax.Array, target: jax.Array, output: jaxnet.network.Function) -> jax.Array:
+        return jnp.sum(jnp.abs(output(z) - target))
+
+    value = jaxnet.cost(
+        identity_network(2), jnp.array([[1.0, -1.0]]), jnp.zeros((1, 2)), output=jnp.sin, loss=absolute_error
+    )
+    np.testing.assert_allclose(value, 2 * math.sin(1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 2, 7, 10, 102, 103, 1000])
+def test_a_mean_in_chunks_is_the_mean(few: jaxnet.Dataset, chunk_size: int):
+    params = jaxnet.init(jax.random.key(0))
+    targets = jaxnet.one_hot(few.labels)
+    whole = jax.value_and_grad(jaxnet.cost)(params, jnp.asarray(few.images), targets)
+    chunked = jaxnet.in_chunks(jax.value_and_grad(jaxnet.cost), chunk_size)(params, jnp.asarray(few.images), targets)
+    for ours, theirs in zip(jax.tree.leaves(chunked), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-7)
+
+
+def test_a_mean_in_chunks_needs_the_memory_of_a_chunk_only():
+    params = jaxnet.init(jax.random.key(0), (784, 800, 10))
+    images, targets = jnp.zeros((20_000, 784)), jnp.zeros((20_000, 10))
+
+    def temporary_bytes(chunk_size: int) -> int:
+        compiled = jax.jit(jaxnet.in_chunks(jax.grad(jaxnet.cost), chunk_size)).lower(params, images, targets).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert temporary_bytes(1_000) < 0.2 * temporary_bytes(20_000)
+
+
+def test_missing_superfluous_and_misshapen_answers_are_refused():
+    params = identity_network(2)
+    with pytest.raises(ValueError, match="images is empty"):
+        jaxnet.cost(params, jnp.zeros((0, 2)), jnp.zeros((0, 2)))
+    with pytest.raises(Exception, match="3 images but 2 answers|Type-check error"):
+        jaxnet.accuracy(params, jnp.zeros((3, 2)), jnp.zeros(2, jnp.int32))
+    with pytest.raises(ValueError, match=r"target has shape \(3,\); this network has 2 outputs"):
+        jaxnet.cost(params, jnp.zeros((4, 2)), jnp.zeros((4, 3)))
