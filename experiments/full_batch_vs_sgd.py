@@ -104,7 +104,10 @@ def networks(config: Config, train: jaxnet.Dataset, key: jax.Array, number: int)
 def descend(
     arm: Arm, params: jaxnet.Params, train: jaxnet.Dataset, test: jaxnet.Dataset, order: jax.Array
 ) -> script.Record:
-    """The history of one arm: a dozen looks at the first epoch, some thirty at the whole way."""
+    """The history of one arm: some ten looks at the first epoch, twenty at the whole way.
+
+    Its seconds are those of the arm's average pace, so that a single slow moment of the machine does not count.
+    """
     steps = -(-len(train.images) // arm.batch_size)
 
     def walk(epochs: int, looks: int) -> jaxnet.History:
@@ -124,12 +127,13 @@ def descend(
             )[1]
 
     # The same key is the same walk, so the first epoch can be looked at again, closer.
-    close, far = walk(1, 12), walk(arm.epochs, 30)
+    close, far = walk(1, 10), walk(arm.epochs, 20)
     rows = [(close, row) for row in range(len(close.epochs))]
     rows += [(far, row) for row in range(len(far.epochs)) if far.epochs[row] > 1]
     columns = [name for name in jaxnet.History._fields if name != "compile_seconds"]
     history = {name: np.array([getattr(part, name)[row] for part, row in rows]) for name in columns}
-    return history | {"compile_seconds": far.compile_seconds}
+    history["seconds"] = history["steps"] * (far.seconds[-1] / far.steps[-1])
+    return history | {"compile_seconds": close.compile_seconds + far.compile_seconds}
 
 
 def tune(

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import jax
+import matplotlib.pyplot as plt
 import numpy as np
 import tyro
 from matplotlib.figure import Figure
@@ -63,9 +64,7 @@ def main(
     )
     config, output = arguments
     try:
-        if output.redraw:
-            record = read_record(output.out)
-        else:
+        if not output.redraw:
             check_writable(output.out)
             print(banner(), flush=True)
             record = {"experiment": name, "config": asdict(config), **circumstances()}
@@ -75,7 +74,7 @@ def main(
                 write_record(output.out, record | {"stopped": str(stop), "results": stop.results})
                 raise
             write_record(output.out, record)
-        for path in figures(record, output.out):
+        for path in figures(read_record(output.out), output.out):
             print(f"drew {path}")
     except (Stopped, ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
@@ -173,6 +172,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
     """Writes a PNG, whole or not at all."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
+    plt.close(figure)
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, delete=False) as file:
         file.write(content.getvalue())
     return Path(file.name).replace(path)

@@ -49,6 +49,8 @@ def dataset(images: Any, labels: Any) -> Dataset:
     images, labels = np.asarray(images), np.asarray(labels)
     if images.ndim < 2:
         raise ValueError(f"images has shape {images.shape}; expected (n, pixels) or (n, height, width, ...)")
+    if images.dtype.kind not in "fiub":
+        raise ValueError(f"images has dtype {images.dtype}; expected numbers")
     if images.dtype == np.uint8:
         images = np.divide(images, np.float32(255), dtype=np.float32)
     if labels.dtype.kind not in "iu":
@@ -159,7 +161,10 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
 def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
+                raise ValueError("it holds one single array")
             missing = [name for name in names if name not in arrays]
             if missing:
                 raise ValueError(f"it has no {', '.join(missing)}; found {', '.join(arrays) or 'nothing'}")
@@ -174,7 +179,9 @@ def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
 def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
     try:
         import tensorflow_datasets as tfds
-    except ImportError as error:
+
+        tfds.core  # noqa: B018 (where it lacks a requirement, it logs that and imports as an empty module)
+    except (ImportError, AttributeError) as error:
         raise ImportError(
             f'"tfds:{name}" needs tensorflow-datasets: pip install tensorflow-datasets importlib_resources'
         ) from error
@@ -187,21 +194,35 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
     cached = Path(builder.data_dir) / "jaxnet.npz"
     if cached.exists():
         return _load_npz(cached)
-    _prepare(tfds, builder)
-    arrays = _decode(builder)
+    image, label = _supervised(tfds, builder)
+    if not builder.is_prepared():
+        _prepare(tfds, builder)
+    if not {"train", "test"} <= set(builder.info.splits):
+        raise ValueError(f'"{name}" has the splits {", ".join(builder.info.splits)}; expected train and test')
+    arrays = {}
+    for split in ("train", "test"):
+        examples = list(builder.as_data_source(split=split))
+        arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
+        arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
     try:
-        _cache(arrays, cached)
+        _save_npz(arrays, cached)
     except OSError as error:
         warnings.warn(f"{cached} cannot be written, so the images are decoded anew each time: {error}", stacklevel=3)
     return dataset(arrays["x_train"], arrays["y_train"]), dataset(arrays["x_test"], arrays["y_test"])
 
 
+def _supervised(tfds: ModuleType, builder: Any) -> tuple[str, str]:
+    """The names of the image and of the label."""
+    features = builder.info.features
+    match builder.info.supervised_keys:
+        case (str() as image, str() as label) if isinstance(features[image], tfds.features.Image) and isinstance(
+            features[label], tfds.features.ClassLabel
+        ):
+            return image, label
+    raise ValueError(f'"{builder.info.full_name}" is not a set for image classification')
+
+
 def _prepare(tfds: ModuleType, builder: Any) -> None:
-    keys = builder.info.supervised_keys
-    if keys is None or not isinstance(builder.info.features[keys[0]], tfds.features.Image):
-        raise ValueError(f'"{builder.info.full_name}" is not an image classification set: its keys are {keys}')
-    if builder.is_prepared():
-        return
     try:
         import tensorflow  # noqa: F401  # pyright: ignore
     except ImportError as error:
@@ -214,21 +235,7 @@ def _prepare(tfds: ModuleType, builder: Any) -> None:
     builder.download_and_prepare(download_config=config, file_format="array_record")
 
 
-def _decode(builder: Any) -> dict[str, np.ndarray]:
-    image, label = builder.info.supervised_keys
-    if not {"train", "test"} <= set(builder.info.splits):
-        raise ValueError(
-            f'"{builder.info.full_name}" has the splits {list(builder.info.splits)}; expected train and test'
-        )
-    arrays = {}
-    for split in ("train", "test"):
-        examples = list(builder.as_data_source(split=split))
-        arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
-        arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
-    return arrays
-
-
-def _cache(arrays: dict[str, np.ndarray], path: Path) -> None:
+def _save_npz(arrays: dict[str, np.ndarray], path: Path) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
         np.savez(file, allow_pickle=False, **arrays)
     Path(file.name).replace(path)

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 from jaxnet.cost import Mean, in_chunks
 from jaxnet.network import Params
 
-Examples = tuple[Float[Array, "n n_in"], Float[Array, "n n_out"]]
+Examples = tuple[Float[Array, "_ n_in"], Float[Array, "_ n_out"]]
+"""Images and targets."""
 
 
 class Look(NamedTuple):

@@ -6,7 +6,7 @@ the parameters as its arguments; the host only shuffles, looks at the clock and 
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -98,7 +98,7 @@ def train_population(
     params: Params,
     dataset: Dataset,
     optimizer: Callable[[Float[Array, ""]], optax.GradientTransformation],
-    rates: Float[Array | np.ndarray, " networks"],
+    rates: Sequence[float] | Float[Array | np.ndarray, " networks"],
     *,
     batch_size: int,
     epochs: int,

@@ -1,6 +1,9 @@
 import functools
 import itertools
 import math
+import re
+import subprocess
+import sys
 
 import by_numpy
 import jax
@@ -117,7 +120,9 @@ def test_the_average_gradient_is_the_mean_of_the_examples_gradients():
 def test_hand_backprop_equals_numpy_on_digits(few: jaxnet.Dataset):
     params = jaxnet.init(jax.random.key(2))
     ours = jaxnet.average_gradient(params, few.images, jaxnet.one_hot(few.labels))
-    theirs = by_numpy.gradient([(np.asarray(w), np.asarray(b)) for w, b in params], few.images, np.eye(10)[few.labels])
+    theirs = by_numpy.gradient(
+        [(np.asarray(w), np.asarray(b)) for w, b in params], np.asarray(few.images), np.eye(10)[few.labels]
+    )
     for (dw, db), (their_dw, their_db) in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(dw, their_dw, rtol=1e-3, atol=1e-7)
         np.testing.assert_allclose(db, their_db, rtol=1e-3, atol=1e-7)
@@ -130,12 +135,37 @@ def test_no_autodiff_inside(monkeypatch: pytest.MonkeyPatch):
     assert jaxnet.backprop(params, jnp.ones(3), jnp.zeros(2))[0].weights.shape == (2, 3)
 
 
-def test_functions_without_a_derivative_by_hand_are_refused_by_name():
-    params, image, target = (Layer(jnp.ones((2, 3)), jnp.zeros(2)),), jnp.ones(3), jnp.zeros(2)
-    with pytest.raises(Exception, match="activation is .*needs Activation|Type-check error"):
-        jaxnet.backprop(params, image, target, activation=jnp.tanh)
-    with pytest.raises(Exception, match="loss is .*needs Loss|Type-check error"):
-        jaxnet.backprop(params, image, target, loss=lambda z, y, output: jnp.sum(z))
+def test_without_the_type_checks_of_the_tests_a_user_gets_clear_errors():
+    """In a program of its own, since here the shapes and types in the annotations are checked first."""
+    code = """
+import jax.numpy as jnp, jaxnet
+params, image, target = (jaxnet.Layer(jnp.ones((2, 3)), jnp.zeros(2)),), jnp.ones(3), jnp.zeros(2)
+for attempt in (
+    lambda: jaxnet.backprop(params, image, target, activation=jnp.tanh),
+    lambda: jaxnet.backprop(params, image, target, output=jnp.tanh),
+    lambda: jaxnet.backprop(params, image, target, loss=lambda z, y, output: jnp.sum(z)),
+    lambda: jaxnet.backprop(params, jnp.ones(4), target),
+    lambda: jaxnet.forward(params, jnp.ones((5, 3))),
+    lambda: jaxnet.cost(params, jnp.ones((5, 3)), jnp.ones((4, 2))),
+    lambda: jaxnet.accuracy(params, jnp.ones((5, 3)), jnp.ones(4, int)),
+):
+    try:
+        attempt()
+    except (TypeError, ValueError) as error:
+        print(type(error).__name__, error)
+"""
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    expected = [
+        r"TypeError activation is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
+        r"TypeError output is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
+        r"TypeError loss is .*; backpropagation by hand needs Loss\(function, delta\)",
+        r"ValueError image has shape \(4,\); this network takes one image of shape \(3,\)",
+        r"ValueError image has shape \(5, 3\); .* use jax.vmap for many",
+        r"ValueError there are 5 images but 4 answers",
+        r"ValueError there are 5 images but 4 answers",
+    ]
+    for line, pattern in zip(printed.splitlines(), expected, strict=True):
+        assert re.match(pattern, line), line
 
 
 def test_a_target_of_another_size_is_refused():

@@ -8,6 +8,7 @@ import pytest
 
 import jaxnet
 from jaxnet import Layer
+from jaxnet.network import Initializer
 
 
 def two_two_one() -> jaxnet.Params:
@@ -34,7 +35,7 @@ def test_forward_equals_the_2_2_1_network_worked_out_by_hand():
 def test_forward_equals_numpy_on_digits(few: jaxnet.Dataset):
     params = jaxnet.init(jax.random.key(3), (784, 30, 20, 10))
     ours = jax.vmap(jaxnet.forward, in_axes=(None, 0))(params, few.images)
-    theirs = by_numpy.outputs([(np.asarray(w), np.asarray(b)) for w, b in params], few.images)[-1]
+    theirs = by_numpy.outputs([(np.asarray(w), np.asarray(b)) for w, b in params], np.asarray(few.images))[-1]
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -46,7 +47,7 @@ def test_the_lectures_network_has_13002_numbers_and_its_sizes():
 
 
 @pytest.mark.parametrize(("weights", "deviation"), [(jaxnet.scaled_normal, 1 / 28), (jaxnet.unit_normal, 1.0)])
-def test_initial_weights_have_the_promised_mean_and_deviation(weights: jaxnet.network.Initializer, deviation: float):
+def test_initial_weights_have_the_promised_mean_and_deviation(weights: Initializer, deviation: float):
     (w, b), _ = jaxnet.init(jax.random.key(1), (784, 500, 1), weights=weights)
     n = w.size
     assert abs(float(w.mean())) < 5 * deviation / math.sqrt(n)
@@ -76,11 +77,9 @@ def test_impossible_sizes_are_refused_by_value(sizes: tuple[int, ...]):
         jaxnet.init(jax.random.key(0), sizes)
 
 
-def test_an_image_of_the_wrong_size_and_a_whole_batch_are_refused():
-    params = jaxnet.init(jax.random.key(0))
-    for image in (jnp.zeros(783), jnp.zeros((2, 784))):
-        with pytest.raises(Exception, match=r"takes one image of shape \(784,\)|Type-check error"):
-            jaxnet.forward(params, image)
+def test_an_image_of_the_wrong_size_is_refused():
+    with pytest.raises(ValueError, match=r"image has shape \(783,\); this network takes one image of shape \(784,\)"):
+        jaxnet.forward(jaxnet.init(jax.random.key(0)), jnp.zeros(783))
 
 
 def test_the_shapes_in_the_annotations_are_checked_while_testing():

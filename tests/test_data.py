@@ -1,0 +1,259 @@
+import gzip
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnet
+from jaxnet.data import MNIST, SHA256, load_mnist, parse_idx
+
+Sets = tuple[jaxnet.Dataset, jaxnet.Dataset]
+
+
+def test_the_embedded_digits_are_those_of_mnist(mnist: Sets):
+    train, test = mnist
+    assert train.images.shape == (60_000, 784)
+    assert test.images.shape == (10_000, 784)
+    assert {train.images.dtype, test.images.dtype} == {np.dtype("float32")}
+    assert {train.labels.dtype, test.labels.dtype} == {np.dtype("int32")}
+    # Published facts: the numbers of each digit, the mean and deviation that everybody normalises with.
+    assert np.bincount(train.labels).tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    np.testing.assert_allclose(np.mean(train.images, dtype=np.float64), 0.1307, atol=5e-5)
+    np.testing.assert_allclose(np.std(train.images, dtype=np.float64), 0.3081, atol=5e-5)
+
+
+def test_pixels_are_bytes_divided_by_255(mnist: Sets):
+    with gzip.open(MNIST / "t10k-images-idx3-ubyte.gz") as file:
+        raw = np.frombuffer(file.read()[16:], np.uint8).reshape(10_000, 784)
+    np.testing.assert_array_equal(np.round(255 * np.asarray(mnist[1].images)), raw)
+    np.testing.assert_array_equal(mnist[1].images[7], (raw[7] / np.float32(255)).astype(np.float32))
+
+
+def idx(values: np.ndarray) -> bytes:
+    """An IDX file of unsigned bytes, written with struct."""
+    return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.tobytes()
+
+
+def test_hand_made_idx_files_are_read_back():
+    images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    np.testing.assert_array_equal(parse_idx(idx(images), "images"), images)
+    np.testing.assert_array_equal(parse_idx(idx(images[0, 0]), "labels"), [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "starts with ; expected"),
+        (b"\x00\x00", "starts with 00 00; expected"),
+        (b"\x00\x00\x0d\x03" + idx(np.zeros((1, 2, 2), np.uint8))[4:], "starts with 00 00 0d 03; expected"),
+        (b"\x00\x00\x08\x02" + bytes(8), "starts with 00 00 08 02"),
+        (b"PK\x03\x04", "starts with 50 4b 03 04"),
+        (idx(np.zeros((2, 3, 4), np.uint8))[:10], "truncated: its header has 10 of 16 bytes"),
+        (idx(np.zeros((2, 3, 4), np.uint8))[:-1], "has 23 bytes of values; its header promises 24"),
+        (idx(np.zeros((2, 3, 4), np.uint8)) + b"\x00", "has 25 bytes of values; its header promises 24"),
+        (struct.pack(">BBBBI", 0, 0, 8, 1, 2**32 - 1), "its header promises 4294967295"),
+    ],
+)
+def test_damaged_idx_files_are_refused_by_name(content: bytes, message: str):
+    with pytest.raises(ValueError, match=f"file.idx .*{re.escape(message)}"):
+        parse_idx(content, "file.idx")
+
+
+def test_a_file_that_is_not_the_original_is_refused_by_its_checksum(tmp_path: Path):
+    for name in SHA256:
+        shutil.copy(MNIST / name, tmp_path)
+    target = tmp_path / "t10k-labels-idx1-ubyte.gz"
+    target.write_bytes(gzip.compress(idx(np.zeros(10_000, np.uint8))))
+    with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte.gz is damaged: its SHA-256 is [0-9a-f]{64}"):
+        load_mnist(tmp_path)
+
+
+def test_a_data_set_is_made_from_any_arrays():
+    made = jaxnet.dataset(np.full((3, 2, 2), 255, np.uint8), [0, 1, 2])
+    np.testing.assert_array_equal(made.images, np.ones((3, 4), np.float32))
+    np.testing.assert_array_equal(made.labels, [0, 1, 2])
+    assert (made.images.dtype, made.labels.dtype) == (np.float32, np.int32)
+    made = jaxnet.dataset(jnp.array([[0.25, 1.0]]), jnp.array([3]))
+    np.testing.assert_array_equal(made.images, [[0.25, 1]])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        (np.zeros((0, 4)), np.zeros(0, int), "data set is empty"),
+        (np.zeros((3, 0)), np.zeros(3, int), "data set is empty"),
+        (np.zeros((3, 4)), [0, 1], "3 images but 2 labels"),
+        (np.zeros(4), [0], r"images has shape \(4,\)"),
+        (np.zeros((2, 4)), [[0], [1]], r"labels \(2, 1\)"),
+        (np.zeros((2, 4)), [0, -1], "labels has the value -1"),
+        (np.zeros((2, 4)), [0.0, 1.0], "labels has dtype float64"),
+        (np.zeros((2, 4)), ["a", "b"], "labels has dtype <U1"),
+        (np.full((2, 4), 1.5), [0, 1], "values from 1.5 to 1.5; expected 0 .* to 1"),
+        (np.full((2, 4), -0.1), [0, 1], "values from -0.1"),
+        (np.array([[0.0, np.nan]]), [0], "values that are not finite"),
+        (np.array([[0.0, np.inf]]), [0], "values that are not finite"),
+        (np.array([["a", "b"]]), [0], "images has dtype <U1"),
+    ],
+)
+def test_bad_arrays_are_refused_by_value(images, labels, message: str):
+    with pytest.raises(ValueError, match=message):
+        jaxnet.dataset(images, labels)
+
+
+def test_targets_are_one_for_the_label_and_zero_elsewhere():
+    np.testing.assert_array_equal(jaxnet.one_hot(jnp.array([1, 0, 3]), 4), [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]])
+    assert jaxnet.one_hot(jnp.array([9])).shape == (1, 10)
+
+
+@pytest.mark.parametrize("labels", [[0, 10], [-1, 3]])
+def test_labels_outside_the_classes_are_refused(labels: list[int]):
+    with pytest.raises(ValueError, match=f"labels run from {min(labels)} to {max(labels)}; with 10 classes"):
+        jaxnet.one_hot(jnp.array(labels))
+
+
+@pytest.mark.parametrize("name", ["minst", "", "fashion_mnist", "digits.csv"])
+def test_an_unknown_name_is_refused_with_what_is_possible(name: str):
+    with pytest.raises(ValueError, match=f'data set "{name}" is unknown; expected "mnist", "tfds:NAME" or'):
+        jaxnet.load(name)
+
+
+def own(**changes) -> dict:
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 256, (6, 4, 4), np.uint8),
+        "y_train": np.array([0, 1, 2, 0, 1, 2]),
+        "x_test": rng.integers(0, 256, (3, 4, 4), np.uint8),
+        "y_test": np.array([2, 1, 0]),
+    }
+    return arrays | changes
+
+
+def test_a_users_own_file_is_loaded(tmp_path: Path):
+    arrays = own()
+    np.savez(tmp_path / "digits.npz", **arrays)
+    train, test = jaxnet.load(tmp_path / "digits.npz")
+    np.testing.assert_array_equal(np.round(255 * np.asarray(train.images)), arrays["x_train"].reshape(6, 16))
+    np.testing.assert_array_equal(test.labels, [2, 1, 0])
+
+
+class Trap:
+    """Unpickling this writes a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_pickles_in_a_users_file_are_refused_and_never_unpickled(tmp_path: Path):
+    sprung = tmp_path / "sprung"
+    np.savez(tmp_path / "trap.npz", allow_pickle=True, **own(y_train=np.array([Trap(sprung)], object)))
+    with pytest.raises(ValueError, match="trap.npz cannot be used: .*allow_pickle=False"):
+        jaxnet.load(str(tmp_path / "trap.npz"))
+    (tmp_path / "bare.npz").write_bytes(__import__("pickle").dumps(Trap(sprung)))
+    with pytest.raises(ValueError, match="bare.npz cannot be used"):
+        jaxnet.load(str(tmp_path / "bare.npz"))
+    assert not sprung.exists()
+
+
+def test_unusable_files_are_refused_by_name(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="absent.npz"):
+        jaxnet.load(str(tmp_path / "absent.npz"))
+    (tmp_path / "text.npz").write_text("hello")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    np.savez(tmp_path / "whole.npz", **own())
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "whole.npz").read_bytes()[:-100])
+    for name in ("text", "empty", "cut", "single"):
+        with pytest.raises(ValueError, match=f"{name}.npz cannot be used"):
+            jaxnet.load(str(tmp_path / f"{name}.npz"))
+    np.savez(tmp_path / "less.npz", **{name: array for name, array in own().items() if name != "y_test"})
+    with pytest.raises(ValueError, match=r"less.npz cannot be used: it has no y_test; found x_train, y_train, x_test"):
+        jaxnet.load(str(tmp_path / "less.npz"))
+    np.savez(tmp_path / "labels.npz", **own(y_train=np.array([0, 1])))
+    with pytest.raises(ValueError, match=r"labels.npz cannot be used: there are 6 images but 2 labels"):
+        jaxnet.load(str(tmp_path / "labels.npz"))
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    code = (
+        "import sys, jaxnet; jaxnet.load();"
+        "heavy = {'tensorflow', 'tensorflow_datasets', 'matplotlib', 'tyro', 'safetensors'} & sys.modules.keys();"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
+
+
+def test_a_missing_tensorflow_datasets_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ImportError, match="pip install tensorflow-datasets"):
+        jaxnet.load("tfds:kmnist")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
+class TestTensorflowDatasets:
+    """Sets prepared here, without a network."""
+
+    def test_an_unknown_set_is_refused_by_name(self, tmp_path: Path):
+        with pytest.raises(ValueError, match='"no_such_set" is not a data set of tensorflow-datasets'):
+            jaxnet.load("tfds:no_such_set", data_dir=str(tmp_path))
+
+    def test_a_set_that_needs_tensorflow_says_so_where_it_is_absent(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setitem(sys.modules, "tensorflow", None)
+        with pytest.raises(ImportError, match=r"preparing \"mnist.*needs TensorFlow: pip install tensorflow-cpu"):
+            jaxnet.load("tfds:mnist", data_dir=str(tmp_path))
+        assert not list(tmp_path.rglob("*.npz"))
+
+    def test_a_set_that_does_not_classify_images_is_refused(self, tmp_path: Path):
+        with pytest.raises(ValueError, match='"titanic.* is not a set for image classification'):
+            jaxnet.load("tfds:titanic", data_dir=str(tmp_path))
+
+    def test_mnist_prepared_from_the_embedded_files_equals_the_embedded_arrays(
+        self, mnist: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ):
+        prepared = jaxnet.load("tfds:mnist", data_dir=str(tmp_path))
+        for ours, theirs in zip(mnist, prepared, strict=True):
+            # tensorflow-datasets shuffles: compare after sorting both by label and pixels.
+            np.testing.assert_array_equal(in_order(ours), in_order(theirs))
+        # Once prepared it is decoded without TensorFlow, in a program that cannot import it ...
+        (cached,) = tmp_path.rglob("jaxnet.npz")
+        arrays = dict(np.load(cached))
+        cached.unlink()
+        subprocess.run([sys.executable, "-c", WITHOUT_TENSORFLOW, str(tmp_path)], check=True)  # noqa: S603
+        again = dict(np.load(cached))
+        assert arrays.keys() == again.keys()
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(array, again[name])
+        # ... and after that not decoded at all.
+        monkeypatch.delattr("tensorflow_datasets.core.DatasetBuilder.as_data_source")
+        cached_train, _ = jaxnet.load("tfds:mnist", data_dir=str(tmp_path))
+        np.testing.assert_array_equal(cached_train.images, prepared[0].images)
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+from importlib.machinery import PathFinder
+
+find = PathFinder.find_spec
+PathFinder.find_spec = lambda name, *rest: None if name == "tensorflow" else find(name, *rest)
+import jaxnet
+jaxnet.load("tfds:mnist", data_dir=sys.argv[1])
+assert "tensorflow" not in sys.modules
+"""
+
+
+def in_order(data: jaxnet.Dataset) -> np.ndarray:
+    rows = np.column_stack([data.labels, np.round(255 * np.asarray(data.images))]).astype(np.uint8)
+    return np.sort(rows.view([("row", f"V{rows.shape[1]}")]).ravel())

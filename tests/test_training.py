@@ -1,0 +1,239 @@
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxnet
+from jaxnet import Dataset
+
+close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
+
+
+def trained(data: Dataset, **options: Any) -> tuple[jaxnet.Params, jaxnet.History]:
+    """A short run with everything at hand but what the test is about."""
+    params = options.pop("params", None) or jaxnet.init(jax.random.key(0))
+    optimizer = options.pop("optimizer", optax.sgd(0.5))
+    options = {"batch_size": 10, "epochs": 2} | options
+    return jaxnet.train(options.pop("key", jax.random.key(1)), params, data, optimizer, **options)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 103])
+def test_a_run_is_epochs_of_shuffled_steps(few: Dataset, batch_size: int):
+    """Each epoch has an order of its own; a single step is repeated for the full batch."""
+    params, _ = trained(few, batch_size=batch_size)
+    state = jaxnet.State(jaxnet.init(jax.random.key(0)), optax.sgd(0.5).init(()))
+    for index in range(2):
+        order = jax.random.permutation(jax.random.fold_in(jax.random.key(1), index), 103)
+        for start in range(0, 103, batch_size):
+            rows = order[start : start + batch_size]
+            state, _ = jaxnet.step(
+                state,
+                jnp.asarray(few.images[rows]),
+                jaxnet.one_hot(few.labels[rows]),
+                optimizer=optax.sgd(0.5),
+                gradient=jax.grad(jaxnet.cost),
+            )
+    jax.tree.map(close, params, state.params)
+
+
+def test_a_whole_run_by_hand_equals_the_run_by_autodiff(few: Dataset):
+    kind = {
+        "activation": jaxnet.tanh,
+        "output": jaxnet.softmax,
+        "loss": jaxnet.cross_entropy,
+        "penalty": jaxnet.l2(0.01),
+    }
+    cost = functools.partial(jaxnet.cost, **kind)
+    autodiff, _ = trained(few, cost=cost)
+    by_hand, _ = trained(few, cost=cost, gradient=functools.partial(jaxnet.average_gradient, **kind))
+    jax.tree.map(close, by_hand, autodiff)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 10, 51, 102])
+def test_a_full_batch_in_chunks_equals_the_full_batch(few: Dataset, chunk_size: int):
+    whole, whole_history = trained(few, batch_size=103)
+    chunked, chunked_history = trained(few, batch_size=103, chunk_size=chunk_size)
+    jax.tree.map(close, chunked, whole)
+    close(chunked_history.gradient_norm, whole_history.gradient_norm)
+
+
+def test_same_key_same_bits_other_key_other_order(few: Dataset):
+    one, same, other = (trained(few, key=jax.random.key(seed))[0] for seed in (1, 1, 2))
+    assert all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(same)))
+    assert not any(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(other)))
+
+
+def test_looking_more_often_does_not_change_the_walk(few: Dataset):
+    often, history = trained(few, look_every=3)
+    seldom, _ = trained(few)
+    jax.tree.map(close, often, seldom)
+    np.testing.assert_array_equal(history.steps, [0, 3, 6, 9, 11, 14, 17, 20, 22])
+    np.testing.assert_array_equal(history.examples, [0, 30, 60, 90, 103, 133, 163, 193, 206])
+    np.testing.assert_allclose(history.epochs, history.examples / 103)
+
+
+def test_looks_may_be_several_epochs_apart_and_the_last_step_is_always_seen(few: Dataset):
+    _, history = trained(few, batch_size=103, epochs=7, look_every=3)
+    np.testing.assert_array_equal(history.steps, [0, 3, 6, 7])
+
+
+def test_the_history_tells_what_the_functions_say(few: Dataset, mnist: tuple[Dataset, Dataset]):
+    test = Dataset(mnist[1].images[:50], mnist[1].labels[:50])
+    params, history = trained(few, test=test, chunk_size=20)
+    targets = jaxnet.one_hot(few.labels)
+    close(history.train_cost[-1], jaxnet.cost(params, few.images, targets))
+    close(history.train_accuracy[-1], jaxnet.accuracy(params, few.images, few.labels))
+    close(history.gradient_norm[-1], optax.tree.norm(jax.grad(jaxnet.cost)(params, few.images, targets)))
+    close(history.test_cost[-1], jaxnet.cost(params, test.images, jaxnet.one_hot(test.labels)))
+    close(history.test_accuracy[-1], jaxnet.accuracy(params, test.images, test.labels))
+    close(history.train_cost[0], jaxnet.cost(jaxnet.init(jax.random.key(0)), few.images, targets))
+    assert history.seconds[0] == 0
+    assert (np.diff(history.seconds) > 0).all()
+    assert history.compile_seconds > 0
+    assert np.isnan(trained(few)[1].test_cost).all()
+
+
+def test_progress_sees_the_history_grow(few: Dataset):
+    lengths = []
+    trained(few, progress=lambda history: lengths.append(len(history.steps)))
+    assert lengths == [1, 2, 3]
+
+
+def test_the_given_parameters_are_left_alone(few: Dataset):
+    params = jaxnet.init(jax.random.key(0))
+    before = jax.tree.map(np.array, params)
+    trained(few, params=params)
+    jax.tree.map(np.testing.assert_array_equal, params, before)
+
+
+def test_it_overfits_twenty_images(mnist: tuple[Dataset, Dataset]):
+    twenty = Dataset(mnist[0].images[:20], mnist[0].labels[:20])
+    _, history = trained(twenty, batch_size=5, epochs=400, look_every=1600, optimizer=optax.sgd(2.0))
+    assert history.train_accuracy[-1] == 1
+    assert history.train_cost[-1] < 0.01
+
+
+def test_any_optax_optimizer_descends(few: Dataset):
+    with jax.numpy_dtype_promotion("standard"):  # optax.adam mixes integers and floats
+        _, history = trained(few, optimizer=optax.adam(0.01), epochs=40)
+        assert history.train_cost[-1] < 0.5 * history.train_cost[0]
+
+
+def test_a_schedule_reaches_its_end(few: Dataset):
+    """With a rate that is zero after the first epoch, the second one changes nothing."""
+    first, _ = trained(few, epochs=1)
+
+    def schedule(count: jax.typing.ArrayLike) -> jax.Array:
+        return jnp.where(jnp.asarray(count) < 11, 0.5, 0.0)
+
+    both, _ = trained(few, optimizer=optax.sgd(schedule))
+    jax.tree.map(close, both, first)
+
+
+def population(seeds: list[int]) -> jaxnet.Params:
+    return jax.vmap(jaxnet.init)(jnp.stack([jax.random.key(seed) for seed in seeds]))
+
+
+@pytest.mark.parametrize("batch_size", [10, 103])
+def test_a_member_of_a_population_equals_the_same_run_alone(few: Dataset, batch_size: int):
+    seeds, rates = [0, 1, 0], [0.5, 0.5, 2.0]
+    params, history = jaxnet.train_population(
+        jax.random.key(1), population(seeds), few, optax.sgd, rates, batch_size=batch_size, epochs=2, test=few
+    )
+    assert history.train_cost.shape == (3, 3)
+    for member, (seed, rate) in enumerate(zip(seeds, rates, strict=True)):
+        alone, alone_history = trained(
+            few, params=jaxnet.init(jax.random.key(seed)), optimizer=optax.sgd(rate), batch_size=batch_size, test=few
+        )
+        jax.tree.map(lambda all_, one, member=member: close(all_[member], one), params, alone)
+        for name in ("train_cost", "train_accuracy", "test_cost", "test_accuracy", "gradient_norm"):
+            close(getattr(history, name)[:, member], getattr(alone_history, name))
+
+
+def test_a_population_shares_its_first_layers_product(few: Dataset):
+    """One product with all the networks' weights, not one for each: the largest has networks x neurons rows."""
+
+    def first_layer(params: jaxnet.Params, images: jax.Array) -> jax.Array:
+        one = jax.vmap(lambda p, image: jaxnet.trace(p, image).weighted_sums[0], in_axes=(None, 0))
+        return jax.vmap(one, in_axes=(0, None))(params, images)
+
+    text = jax.jit(first_layer).lower(population([0, 1, 2]), few.images).as_text()
+    products = [line for line in text.splitlines() if "dot_general" in line and "784" in line]
+    assert len(products) == 1
+    assert "batching_dims" not in products[0]
+
+
+def explosive(data: Dataset) -> dict:
+    return {
+        "cost": functools.partial(jaxnet.cost, activation=jaxnet.relu, output=jaxnet.relu),
+        "batch_size": len(data.images),
+    }
+
+
+def test_a_run_stops_where_the_cost_is_no_longer_finite_and_keeps_its_history(few: Dataset):
+    with pytest.raises(
+        jaxnet.Diverged, match=r"the cost became (nan|inf) by epoch \d+, step \d+.*smaller learning rate"
+    ) as e:
+        trained(few, optimizer=optax.sgd(1e8), epochs=50, **explosive(few))
+    history = e.value.history
+    assert 1 < len(history.epochs) < 50
+    assert np.isfinite(history.train_cost[:-1]).all()
+    assert not np.isfinite(history.train_cost[-1])
+
+
+def test_a_population_goes_on_while_one_network_lives(few: Dataset):
+    params = population([0, 0])
+    _, history = jaxnet.train_population(
+        jax.random.key(0), params, few, optax.sgd, [1e8, 1e-3], epochs=10, **explosive(few)
+    )
+    assert not np.isfinite(history.train_cost[-1, 0])
+    assert np.isfinite(history.train_cost[:, 1]).all()
+    with pytest.raises(jaxnet.Diverged):
+        jaxnet.train_population(jax.random.key(0), params, few, optax.sgd, [1e8, 1e9], epochs=50, **explosive(few))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; it must be between 1 and 103, the number of examples"),
+        ({"batch_size": -5}, "batch_size is -5; it must be between 1 and 103"),
+        ({"batch_size": 104}, "batch_size is 104; it must be between 1 and 103"),
+        ({"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ({"look_every": 0}, "look_every is 0; it must be at least 1"),
+        ({"chunk_size": -1}, "chunk_size is -1; it must be at least 1"),
+        (
+            {"params": jaxnet.init(jax.random.key(0), (100, 10))},
+            "the images have 784 pixels but the network has 100 inputs",
+        ),
+        ({"params": jaxnet.init(jax.random.key(0), (784, 5))}, "labels run from 0 to 9; with 5 classes"),
+    ],
+)
+def test_impossible_choices_are_refused_by_value(few: Dataset, options: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        trained(few, **options)
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ([0.1], "params have a leading axis of .* networks and rates has shape"),
+        ([0.1, -1.0], "rates has .*-1"),
+        ([0.1, float("nan")], "rates has .*nan"),
+    ],
+)
+def test_impossible_rates_of_a_population_are_refused_by_value(few: Dataset, rates: list[float], message: str):
+    with pytest.raises(ValueError, match=message):
+        jaxnet.train_population(jax.random.key(0), population([0, 1]), few, optax.sgd, rates, batch_size=10, epochs=1)
+
+
+def test_bad_data_is_refused_before_anything_is_trained(few: Dataset):
+    with pytest.raises(ValueError, match="103 images but 102 labels"):
+        trained(few._replace(labels=few.labels[:102]))
+    with pytest.raises(ValueError, match="expected 0 .* to 1"):
+        trained(few._replace(images=few.images * 255))
+    with pytest.raises(ValueError, match="batch_size is 10; it must be between 1 and 0"):
+        trained(Dataset(few.images[:0], few.labels[:0]))
