@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jaxnet.network import Activation, Function, Params, classify, sigmoid, softmax, trace
 
 Mean = Callable[[Params, Array, Array], Any]
-"""A mean over examples, of (params, images, targets or labels): a cost, its gradient, an accuracy, a pytree of those."""
+"""A mean over examples, of (params, images, targets or labels): a cost, its gradient, an accuracy, a tree of those."""
 
 
 class Loss(NamedTuple):

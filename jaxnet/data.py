@@ -186,7 +186,7 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
             f'"tfds:{name}" needs tensorflow-datasets: pip install tensorflow-datasets importlib_resources'
         ) from error
     try:
-        builder = tfds.builder(name, data_dir=data_dir, file_format="array_record")
+        builder: Any = tfds.builder(name, data_dir=data_dir, file_format="array_record")
     except tfds.core.DatasetNotFoundError as error:
         raise ValueError(
             f'"{name}" is not a data set of tensorflow-datasets; tfds.list_builders() lists them'
@@ -201,7 +201,10 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
         raise ValueError(f'"{name}" has the splits {", ".join(builder.info.splits)}; expected train and test')
     arrays = {}
     for split in ("train", "test"):
-        examples = list(builder.as_data_source(split=split))
+        examples = list(builder.as_data_source(split))
+        shapes = sorted({example[image].shape for example in examples})
+        if len(shapes) > 1:
+            raise ValueError(f'"{name}" has images of {len(shapes)} sizes, such as {shapes[:2]}; expected one size')
         arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
         arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
     try:

@@ -9,9 +9,13 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 
 import jaxnet
 from jaxnet.data import MNIST, SHA256, load_mnist, parse_idx
+
+# tensorflow-datasets and what it imports warn of their own future.
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning")
 
 Sets = tuple[jaxnet.Dataset, jaxnet.Dataset]
 
@@ -200,7 +204,6 @@ def test_a_missing_tensorflow_datasets_is_an_error_that_says_what_to_install(mon
         jaxnet.load("tfds:kmnist")
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning")
 class TestTensorflowDatasets:
     """Sets prepared here, without a network."""
 
@@ -240,6 +243,77 @@ class TestTensorflowDatasets:
         monkeypatch.delattr("tensorflow_datasets.core.DatasetBuilder.as_data_source")
         cached_train, _ = jaxnet.load("tfds:mnist", data_dir=str(tmp_path))
         np.testing.assert_array_equal(cached_train.images, prepared[0].images)
+
+
+class TestSmallSets:
+    """Sets of a few images, made here, through the same way."""
+
+    def test_images_and_labels_come_through_in_colour(self, tmp_path: Path):
+        train, test = jaxnet.load("tfds:tiny_colours", data_dir=str(tmp_path))
+        assert train.images.shape == (6, 2 * 3 * 3)
+        assert sorted(zip(train.labels.tolist(), np.round(255 * train.images[:, 0]).tolist(), strict=True)) == [
+            (number % 3, 40.0 * number) for number in sorted(range(6), key=lambda number: (number % 3, number))
+        ]
+        assert len(test.labels) == 2
+
+    def test_where_the_cache_cannot_be_written_it_warns_and_loads(self, tmp_path: Path, monkeypatch):
+        def full_disk(*_: object) -> None:
+            raise OSError("No space left on device")
+
+        monkeypatch.setattr("jaxnet.data._save_npz", full_disk)
+        with pytest.warns(UserWarning, match=r"jaxnet.npz cannot be written.*No space left on device"):
+            train, _ = jaxnet.load("tfds:tiny_colours", data_dir=str(tmp_path))
+        assert len(train.labels) == 6
+
+    def test_a_set_without_test_images_is_refused(self, tmp_path: Path):
+        with pytest.raises(ValueError, match='"tiny_untested" has the splits train; expected train and test'):
+            jaxnet.load("tfds:tiny_untested", data_dir=str(tmp_path))
+
+    def test_a_set_of_images_of_many_sizes_is_refused(self, tmp_path: Path):
+        with pytest.raises(ValueError, match='"tiny_growing" has images of 6 sizes'):
+            jaxnet.load("tfds:tiny_growing", data_dir=str(tmp_path))
+
+
+def numbered(numbers: range, growing: bool = False):
+    for number in numbers:
+        height = 2 + number if growing else 2
+        yield number, {"image": np.full((height, 3, 3), 40 * number, np.uint8), "label": number % 3}
+
+
+class TinyColours(tfds.core.GeneratorBasedBuilder):
+    """Eight plain pictures."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = {"image": tfds.features.Image(shape=(None, 3, 3)), "label": tfds.features.ClassLabel(num_classes=3)}
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
+        )
+
+    def _split_generators(self, _):
+        return {"train": numbered(range(6)), "test": numbered(range(2))}
+
+    def _generate_examples(self):
+        raise AssertionError("the split generators are all there is")
+
+
+class TinyUntested(TinyColours):
+    """Only training images."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _split_generators(self, _):
+        return {"train": numbered(range(6))}
+
+
+class TinyGrowing(TinyColours):
+    """Each picture larger than the one before."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _split_generators(self, _):
+        return {"train": numbered(range(6), growing=True), "test": numbered(range(2))}
 
 
 WITHOUT_TENSORFLOW = """

@@ -97,7 +97,7 @@ def test_images_in_colour_and_of_odd_sizes_are_drawn(tmp_path: Path, monkeypatch
     for shape in ((4, 4, 3), (3, 5)):
         arrays = {f"x_{part}": rng.random((20, *shape), np.float32) for part in ("train", "test")}
         labels = {f"y_{part}": np.arange(20) % 3 for part in ("train", "test")}
-        np.savez(tmp_path / "own.npz", **arrays, **labels)
+        np.savez(tmp_path / "own.npz", allow_pickle=False, **arrays, **labels)
         record = main(
             train_digits, monkeypatch, "--data", str(tmp_path / "own.npz"), "--epochs", "1", "--out", str(tmp_path)
         )
