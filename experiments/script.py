@@ -25,6 +25,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from jaxnet import Dataset, History
+from jaxnet.files import write_whole
 
 Config = TypeVar("Config")
 Record = dict[str, Any]
@@ -110,9 +111,7 @@ def check_writable(folder: Path) -> None:
 
 def write_record(folder: Path, record: Record) -> Path:
     """Writes record.json, whole or not at all. Numbers that are not finite become null, as JSON has none."""
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix="record", delete=False, encoding="utf-8") as file:
-        json.dump(_plain(record), file, allow_nan=False)
-    return Path(file.name).replace(folder / "record.json")
+    return write_whole(folder / "record.json", json.dumps(_plain(record), allow_nan=False).encode())
 
 
 def read_record(folder: Path) -> Record:
@@ -173,6 +172,4 @@ def save_figure(figure: Figure, path: Path) -> Path:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
     plt.close(figure)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.stem, delete=False) as file:
-        file.write(content.getvalue())
-    return Path(file.name).replace(path)
+    return write_whole(path, content.getvalue())

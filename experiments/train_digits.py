@@ -238,6 +238,8 @@ def _draw_history(history: script.Record, path: Path) -> Path:
         )
     left.set(xlabel="epochs", ylabel="cost (mean sum of squares)", yscale="log", title="Cost")
     right.set(xlabel="epochs", ylabel="accuracy (%)", title="Accuracy")
+    if len(history["epochs"]) > 2:  # the first epoch would flatten all others
+        right.set_ylim(5 * (100 * np.min([history["train_accuracy"][1:], history["test_accuracy"][1:]]) // 5), 100)
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend()
@@ -284,7 +286,7 @@ def _draw_mistakes(mistakes: list[script.Record], path: Path) -> Path:
 
 def _draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:
     figure, axes = _grid(min(len(weights), most))
-    scale = np.abs(weights[:most]).max() or 1.0
+    scale = float(np.quantile(np.abs(weights[:most]), 0.995)) or 1.0  # a few strong weights would pale all others
     image = None
     for neuron, (each, row) in enumerate(zip(axes, weights, strict=False)):
         pattern = picture(row)
@@ -293,7 +295,7 @@ def _draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:
         image = each.imshow(pattern, cmap="RdBu", vmin=-scale, vmax=scale)
         each.set_title(f"neuron {neuron}", fontsize=9)
     if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.6, label="weight")
+        figure.colorbar(image, ax=axes, shrink=0.6, label="weight", extend="both")
     figure.suptitle("First layer: blue pixels excite the neuron, red ones silence it", fontsize=10)
     return script.save_figure(figure, path)
 

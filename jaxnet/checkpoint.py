@@ -5,13 +5,13 @@ The file is a safetensors file with the arrays `layers.0.weights` (n_out, n_in),
 """
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnet.files import write_whole
 from jaxnet.network import Layer, Params
 
 
@@ -26,10 +26,7 @@ def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[
     for index, layer in enumerate(params):
         for name, array in layer._asdict().items():
             arrays[f"layers.{index}.{name}"] = np.asarray(array)
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(save(arrays, dict(metadata or {})))
-    Path(file.name).replace(path)
+    write_whole(Path(path), save(arrays, dict(metadata or {})))
 
 
 def load_params(path: str | os.PathLike[str]) -> tuple[Params, dict[str, str]]:

@@ -5,9 +5,9 @@ Every source, the embedded MNIST, any tensorflow-datasets image set, a user's ow
 
 import gzip
 import hashlib
+import io
 import math
 import os
-import tempfile
 import warnings
 import zipfile
 from pathlib import Path
@@ -18,6 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+
+from jaxnet.files import write_whole
 
 MNIST = Path(__file__).parent / "mnist"
 
@@ -208,7 +210,9 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
         arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
         arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
     try:
-        _save_npz(arrays, cached)
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **arrays)
+        write_whole(cached, content.getvalue())
     except OSError as error:
         warnings.warn(f"{cached} cannot be written, so the images are decoded anew each time: {error}", stacklevel=3)
     return dataset(arrays["x_train"], arrays["y_train"]), dataset(arrays["x_test"], arrays["y_test"])
@@ -236,9 +240,3 @@ def _prepare(tfds: ModuleType, builder: Any) -> None:
     embedded = str(MNIST) if builder.name == "mnist" else None
     config = tfds.download.DownloadConfig(manual_dir=embedded)
     builder.download_and_prepare(download_config=config, file_format="array_record")
-
-
-def _save_npz(arrays: dict[str, np.ndarray], path: Path) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    Path(file.name).replace(path)

@@ -260,7 +260,7 @@ class TestSmallSets:
         def full_disk(*_: object) -> None:
             raise OSError("No space left on device")
 
-        monkeypatch.setattr("jaxnet.data._save_npz", full_disk)
+        monkeypatch.setattr("jaxnet.data.write_whole", full_disk)
         with pytest.warns(UserWarning, match=r"jaxnet.npz cannot be written.*No space left on device"):
             train, _ = jaxnet.load("tfds:tiny_colours", data_dir=str(tmp_path))
         assert len(train.labels) == 6

@@ -1,0 +1,17 @@
+"""Writing a file whole or not at all."""
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes) -> Path:
+    """Writes beside the file and renames, so that a reader never sees half of it; returns the path.
+
+    Raises OSError where that is not possible; what lay there before is then untouched.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        return beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
