@@ -23,7 +23,7 @@ from experiments import script
 
 @dataclass(frozen=True)
 class Config:
-    """The choices. Times are for two CPU cores."""
+    """The choices."""
 
     arms: tuple[str, ...] = ("full:5:440", "1000:6:40", "100:4:30", "10:0.25:15")
     """What to compare, each as BATCH_SIZE:RATE:EPOCHS. The rates are those that --tune found."""
@@ -40,7 +40,7 @@ class Config:
     limit: int | None = None
     """Only the first so many training and test images."""
     tune: bool = False
-    """First find each arm's best rate, on the last sixth of the training images, which it then does not train on."""
+    """First find each arm's best rate: trained without the last sixth of the training images, judged by them."""
     grid: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
     """Rates that --tune tries."""
     tune_seeds: int = 3
@@ -374,6 +374,9 @@ def draw_tuning(results: script.Record, path: Path) -> Path:
     axes.set(
         xscale="log", xlabel="learning rate", ylabel="accuracy on held-out images (%)", title="Each arm's best rate"
     )
+    rates = sorted({rate for row in results["tuning"] for rate in row["grid"]})
+    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+    axes.set_xticks([], minor=True)
     axes.grid(alpha=0.3)
     axes.legend()
     return script.save_figure(figure, path)

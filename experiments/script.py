@@ -12,10 +12,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import matplotlib.pyplot as plt
@@ -57,13 +57,16 @@ def main(
     figures: Callable[[Record, Path], list[Path]],
 ) -> None:
     """Command line, run, record, figures. What a user can mend ends with one line of text and exit status 1."""
+    both = make_dataclass("Arguments", [("experiment", config_type), ("output", Output)])
     arguments: Any = tyro.cli(
-        Annotated[tuple[config_type, Output], tyro.conf.OmitArgPrefixes],  # type: ignore[valid-type]
+        both,
         prog=f"python -m experiments.{name}",
         description=description,
-        default=(config_type(), Output(Path("results") / name)),
+        default=both(config_type(), Output(Path("results") / name)),
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
-    config, output = arguments
+    config: Any = arguments.experiment
+    output: Output = arguments.output
     try:
         if not output.redraw:
             check_writable(output.out)

@@ -29,7 +29,7 @@ ActivationName = Literal["sigmoid", "relu", "tanh", "scaled_tanh", "softmax"]
 
 @dataclass(frozen=True)
 class Config:
-    """The choices; the defaults are the lecture's network with the recipe that served it best."""
+    """The choices; the defaults are the lecture's network."""
 
     data: str = "mnist"
     """mnist (embedded), tfds:NAME for a set of tensorflow-datasets, or the path of an .npz file."""
@@ -295,7 +295,7 @@ def _draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:
         image = each.imshow(pattern, cmap="RdBu", vmin=-scale, vmax=scale)
         each.set_title(f"neuron {neuron}", fontsize=9)
     if image is not None:
-        figure.colorbar(image, ax=axes, shrink=0.6, label="weight", extend="both")
+        figure.colorbar(image, ax=axes, location="bottom", shrink=0.8, aspect=40, label="weight", extend="both")
     figure.suptitle("First layer: blue pixels excite the neuron, red ones silence it", fontsize=10)
     return script.save_figure(figure, path)
 
