@@ -4,9 +4,11 @@
 
 Five copies of the lecture's network, each from its own random start, roll downhill four times: with all 60,000 images
 for every step, and with random batches of 1,000, 100 and 10, each at its own best learning rate. They are compared
-after as many examples, as many steps, and as many seconds.
+after as many examples, as many steps, and as many seconds. Some two minutes on two cores; batches of 10 get to 90 %
+after some 300 times fewer examples than the full batch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,7 +65,7 @@ def parse_arms(arms: tuple[str, ...], n: int) -> list[Arm]:
             size, rate, epochs = text.split(":")
             arm = Arm(n if size == "full" else int(size), float(rate), int(epochs))
         except ValueError:
-            raise ValueError(f"arm {text} is not BATCH_SIZE:RATE:EPOCHS, such as full:4:360 or 10:0.5:15") from None
+            raise ValueError(f"arm {text} is not BATCH_SIZE:RATE:EPOCHS, such as full:5:440 or 10:0.25:15") from None
         if not 1 <= arm.batch_size <= n:
             raise ValueError(f"arm {text} has batch size {size}; it must be full or between 1 and {n}")
         if arm.epochs < 1:
@@ -75,29 +77,38 @@ def parse_arms(arms: tuple[str, ...], n: int) -> list[Arm]:
     return parsed
 
 
-def run(config: Config, folder: Path) -> script.Record:  # noqa: ARG001
+def run(config: Config, _folder: Path) -> script.Record:
     """Tunes if asked to, descends every arm, compares."""
     for name in ("seeds", "tune_seeds"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
-    train, test = script.limited(jaxnet.load(config.data), config.limit)
+    if not 0 < config.goal <= 100:
+        raise ValueError(f"goal is {config.goal}; it must be a test accuracy in percent, above 0 and up to 100")
+    train, test, classes = script.load(config.data, config.limit)
+    sizes = (train.images.shape[1], *config.hidden, classes)
     arms = parse_arms(config.arms, len(train.images))
     compared, tuned_on, order = jax.random.split(jax.random.key(config.seed), 3)
     results: script.Record = {"n": len(train.images), "goal": config.goal}
     if config.tune:
-        results["tuning"] = tune(config, arms, networks(config, train, tuned_on, config.tune_seeds), train, order)
+        results["tuning"] = tune(config, arms, networks(tuned_on, sizes, config.tune_seeds), train, order)
         print_tuning(results)
         arms = [arm._replace(rate=row["best"]) for arm, row in zip(arms, results["tuning"], strict=True)]
-    params = networks(config, train, compared, config.seeds)
-    results["arms"] = [arm._asdict() | {"history": descend(arm, params, train, test, order)} for arm in arms]
+    params = networks(compared, sizes, config.seeds)
+    results["arms"] = []
+    for arm in arms:
+        try:
+            history = descend(arm, params, train, test, order)
+        except jaxnet.Diverged as diverged:
+            name = batch_name(arm.batch_size, len(train.images))
+            raise script.Stopped(f"{name}, rate {arm.rate:g}: {diverged}", results) from None
+        results["arms"].append(arm._asdict() | {"history": history})
     results["comparison"] = compare(results["arms"], config.goal)
     print_comparison(results)
     return results
 
 
-def networks(config: Config, train: jaxnet.Dataset, key: jax.Array, number: int) -> jaxnet.Params:
+def networks(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:
     """Initial networks, stacked."""
-    sizes = (train.images.shape[1], *config.hidden, 1 + int(np.max(train.labels)))
     return jax.vmap(lambda one: jaxnet.init(one, sizes))(jax.random.split(key, number))
 
 
@@ -122,7 +133,7 @@ def descend(
                 batch_size=arm.batch_size,
                 epochs=epochs,
                 test=test,
-                look_every=max(1, epochs * steps // looks),
+                evaluate_every=max(1, epochs * steps // looks),
                 progress=show,
             )[1]
 
@@ -159,10 +170,11 @@ def tune(
                 batch_size=batch_size,
                 epochs=arm.epochs,
                 test=held_out,
-                look_every=max(1, arm.epochs * -(-n // batch_size) // 4),
+                evaluate_every=max(1, arm.epochs * -(-n // batch_size) // 4),
                 progress=show,
             )
-        accuracy = 100 * np.reshape(history.test_accuracy[-1], (len(config.grid), config.tune_seeds))
+        alive = np.isfinite(history.train_cost[-1])  # the outputs of a dead network are not even wrong
+        accuracy = 100 * np.where(alive, history.test_accuracy[-1], 0).reshape(len(config.grid), config.tune_seeds)
         best = config.grid[int(np.argmax(accuracy.mean(axis=1)))]
         tuning.append(arm._asdict() | {"grid": config.grid, "accuracy": accuracy, "best": best})
     return tuning
@@ -171,10 +183,14 @@ def tune(
 def compare(arms: list[script.Record], goal: float) -> script.Record:
     """Accuracy after as many examples, steps and seconds; what it took to the goal, and to where the best arm ends."""
     measures = ("examples", "steps", "seconds")
-    curves = [100 * np.asarray(arm["history"]["test_accuracy"]) for arm in arms]
+    # A network whose cost is no longer finite has no accuracy: its outputs are not even wrong.
+    curves = [
+        100 * np.where(np.isfinite(arm["history"]["train_cost"]), arm["history"]["test_accuracy"], np.nan)
+        for arm in arms
+    ]
     budgets = {measure: min(arm["history"][measure][-1] for arm in arms) for measure in measures}
-    best = max(range(len(arms)), key=lambda arm: curves[arm][-1].mean())
-    levels = {"goal": goal, "best": curves[best][-1].min()}
+    best = max(range(len(arms)), key=lambda arm: np.nan_to_num(curves[arm][-1]).mean())
+    levels = {"goal": goal, "best": np.nanmin(curves[best][-1])}
 
     def at(arm: int, measure: str) -> np.ndarray:
         along = arms[arm]["history"][measure]
@@ -220,22 +236,20 @@ def number(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def spread(values: Any) -> str:
-    """Mean and standard deviation over the networks that got there."""
+def spread(values: Any, text: Callable[[float], str] = number) -> str:
+    """Mean and standard deviation over the networks that have a number here, and how many those are if not all."""
     values = np.array(values, float)
     there = values[np.isfinite(values)]
     if len(there) == 0:
-        return "not reached"
-    text = number(there.mean())
-    if len(there) > 1:
-        text += f" ± {number(there.std(ddof=1))}"
-    return text if len(there) == len(values) else f"{text} ({len(there)} of {len(values)})"
+        return "none"
+    deviation = f" ± {text(there.std(ddof=1))}" if len(there) > 1 else ""
+    rest = "" if len(there) == len(values) else f" ({len(there)} of {len(values)})"
+    return text(there.mean()) + deviation + rest
 
 
 def percent(values: Any) -> str:
     """Mean and standard deviation of accuracies."""
-    values = np.array(values, float)
-    return f"{values.mean():.2f}" + (f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else "")
+    return spread(values, "{:.2f}".format)
 
 
 def print_tuning(results: script.Record) -> None:
@@ -307,6 +321,8 @@ def conclusion(results: script.Record) -> str:
     mean = {measure: [np.mean(to[measure][arm]) for arm in (small, large)] for measure in to}
     if not np.isfinite(mean["examples"][0]):
         return f"Not every network reached {goal} with {names[0]}, so there is nothing to compare."
+    if np.min(to["examples"][small]) == 0:
+        return f"Some networks were at {goal} before their first step, so there is nothing to compare: raise --goal."
     reached = f"{names[0]} reached {goal} after {number(mean['examples'][0])} examples".capitalize()
     if not np.isfinite(mean["examples"][1]):
         seen = results["arms"][large]["history"]["examples"][-1]
@@ -323,6 +339,8 @@ def conclusion(results: script.Record) -> str:
 def figures(record: script.Record, folder: Path) -> list[Path]:
     """Draws cost and accuracy against examples, steps and seconds, and the tuning if there was one."""
     results = record["results"]
+    if "comparison" not in results:
+        return []
     drawn = [draw_curves(results, folder / "curves.png")]
     if "tuning" in results:
         drawn.append(draw_tuning(results, folder / "tuning.png"))
@@ -382,5 +400,10 @@ def draw_tuning(results: script.Record, path: Path) -> Path:
     return script.save_figure(figure, path)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """The command line."""
     script.main("full_batch_vs_sgd", __doc__, Config, run, figures)
+
+
+if __name__ == "__main__":
+    main()

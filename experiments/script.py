@@ -24,6 +24,7 @@ import tyro
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+import jaxnet
 from jaxnet import Dataset, History
 from jaxnet.files import write_whole
 
@@ -35,8 +36,8 @@ Record = dict[str, Any]
 class Output:
     """Where the results go."""
 
-    out: Path
-    """Folder for record.json and the figures; it is made if it is not there."""
+    out: Path | None = None
+    """Folder for record.json and the figures; made if it is not there. By default below results/."""
     redraw: bool = False
     """Only draw the figures again, from the record that lies in the folder."""
 
@@ -55,6 +56,7 @@ def main(
     config_type: type[Config],
     run: Callable[[Config, Path], Record],
     figures: Callable[[Record, Path], list[Path]],
+    default_folder: Callable[[Any], str] | None = None,
 ) -> None:
     """Command line, run, record, figures. What a user can mend ends with one line of text and exit status 1."""
     both = make_dataclass("Arguments", [("experiment", config_type), ("output", Output)])
@@ -62,25 +64,27 @@ def main(
         both,
         prog=f"python -m experiments.{name}",
         description=description,
-        default=both(config_type(), Output(Path("results") / name)),
+        default=both(config_type(), Output()),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
     config: Any = arguments.experiment
-    output: Output = arguments.output
+    folder = arguments.output.out or Path("results") / (default_folder(config) if default_folder else name)
     try:
-        if not output.redraw:
-            check_writable(output.out)
+        if not arguments.output.redraw:
+            check_writable(folder)
             print(banner(), flush=True)
-            record = {"experiment": name, "config": asdict(config), **circumstances()}
+            record = {"experiment": name, "config": asdict(config), **environment()}
             try:
-                record["results"] = run(config, output.out)
+                record["results"] = run(config, folder)
             except Stopped as stop:
-                write_record(output.out, record | {"stopped": str(stop), "results": stop.results})
-                raise
-            write_record(output.out, record)
-        for path in figures(read_record(output.out), output.out):
+                record |= {"stopped": str(stop), "results": stop.results}
+            write_record(folder, record)
+        record = read_record(folder, name)
+        for path in figures(record, folder):
             print(f"drew {path}")
-    except (Stopped, ValueError, OSError, ImportError) as error:
+        if "stopped" in record:
+            sys.exit(f"error: {record['stopped']}")
+    except (ValueError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -90,7 +94,7 @@ def banner() -> str:
     return f"JAX {jax.__version__} on {jax.device_count()} x {device.device_kind} ({device.platform})"
 
 
-def circumstances() -> Record:
+def environment() -> Record:
     """Versions and device, for the record."""
     device = jax.devices()[0]
     packages = ("jax", "jaxlib", "jaxnet", "numpy", "optax")
@@ -117,15 +121,18 @@ def write_record(folder: Path, record: Record) -> Path:
     return write_whole(folder / "record.json", json.dumps(_plain(record), allow_nan=False).encode())
 
 
-def read_record(folder: Path) -> Record:
-    """The record of an earlier run. Raises ValueError where there is none to draw from."""
+def read_record(folder: Path, name: str) -> Record:
+    """The record of an earlier run of this experiment. Raises ValueError where there is none to draw from."""
     path = folder / "record.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ValueError(f"{path} does not exist; run the experiment before --redraw") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"{path} is damaged: {error}") from error
+    if not isinstance(record, dict) or record.get("experiment") != name:
+        raise ValueError(f"{path} is not a record of {name}; choose another folder with --out")
+    return record
 
 
 def _plain(value: Any) -> Any:
@@ -135,9 +142,12 @@ def _plain(value: Any) -> Any:
         case list() | tuple():
             return [_plain(item) for item in value]
         case np.ndarray() | np.generic() | jax.Array():
-            return _plain(np.asarray(value).tolist())
+            array = np.asarray(value)
+            if array.dtype == np.float32:  # nine digits bring every float32 back, and do not look like more
+                array = np.array([float(f"{number:.9g}") for number in array.ravel()]).reshape(array.shape)
+            return _plain(array.tolist())
         case float():
-            return float(f"{value:.7g}") if math.isfinite(value) else None
+            return value if math.isfinite(value) else None
         case Path():
             return str(value)
         case _:
@@ -156,12 +166,14 @@ def progress(label: str, epochs: int) -> Iterator[Callable[[History], None]]:
         yield show
 
 
-def limited(sets: tuple[Dataset, Dataset], limit: int | None) -> tuple[Dataset, Dataset]:
-    """The first `limit` training and test examples, or all."""
+def load(name: str, limit: int | None) -> tuple[Dataset, Dataset, int]:
+    """Training and test examples, the first `limit` of each or all, and the number of classes of the whole set."""
     if limit is not None and limit < 1:
         raise ValueError(f"limit is {limit}; it must be at least 1 example")
-    train, test = sets
-    return Dataset(train.images[:limit], train.labels[:limit]), Dataset(test.images[:limit], test.labels[:limit])
+    train, test = jaxnet.load(name)
+    classes = 1 + int(max(np.max(train.labels), np.max(test.labels)))
+    few = slice(limit)
+    return Dataset(train.images[few], train.labels[few]), Dataset(test.images[few], test.labels[few]), classes
 
 
 def check_rate(rate: float) -> None:

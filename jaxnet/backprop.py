@@ -32,8 +32,8 @@ def errors(
 
     Raises TypeError where an argument has no derivative written by hand.
     """
-    for name, function, pair in (("activation", activation, Activation), ("output", output, Activation)):
-        if not isinstance(function, pair):
+    for name, function in (("activation", activation), ("output", output)):
+        if not isinstance(function, Activation):
             raise TypeError(f"{name} is {function}; backpropagation by hand needs Activation(function, derivative)")
     if not isinstance(loss, Loss):
         raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, delta)")

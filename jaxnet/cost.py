@@ -48,13 +48,16 @@ def _squared_error_delta(z: Float[Array, " n"], target: Float[Array, " n"], outp
     return chain(output.derivative(z), 2 * (output(z) - target))
 
 
+_UNDEFINED = "cross_entropy is defined for output=jaxnet.sigmoid or output=jaxnet.softmax only"
+
+
 def _cross_entropy(z: Float[Array, " n"], y: Float[Array, " n"], output: Function) -> Float[Array, ""]:
     # Written in z: in a, ln(1 - a) is minus infinity as soon as float32 rounds a to one.
     if output == sigmoid:
         return jnp.sum(jax.nn.softplus(z) - y * z)
     if output == softmax:
         return -jnp.sum(y * jax.nn.log_softmax(z))
-    raise ValueError(f"cross_entropy is defined for output=sigmoid or output=softmax, not for {output}")
+    raise ValueError(_UNDEFINED)
 
 
 def _cross_entropy_delta(z: Float[Array, " n"], y: Float[Array, " n"], output: Activation) -> Float[Array, " n"]:
@@ -62,7 +65,7 @@ def _cross_entropy_delta(z: Float[Array, " n"], y: Float[Array, " n"], output: A
         return output(z) - y
     if output == softmax:
         return output(z) * jnp.sum(y) - y
-    raise ValueError(f"cross_entropy is defined for output=sigmoid or output=softmax, not for {output}")
+    raise ValueError(_UNDEFINED)
 
 
 squared_error = Loss(_squared_error, _squared_error_delta)
@@ -161,7 +164,7 @@ def accuracy(
 def in_chunks(mean: Mean, chunk_size: int) -> Mean:
     """The same mean over the examples, taken chunk by chunk, so that memory is bounded however many there are.
 
-    The sum over the chunks of (the chunk's share of the examples) times (the mean over the chunk): exact.
+    1/n times the sum over the chunks of the chunk's size times its mean: the mean itself, no estimate.
 
     >>> brightness = in_chunks(lambda params, images, answers: jnp.mean(images), chunk_size=2)
     >>> brightness((), jnp.arange(5.0)[:, None], jnp.zeros(5))
@@ -178,13 +181,14 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
             some_images = jax.lax.dynamic_slice_in_dim(images, start, size)
             some_answers = jax.lax.dynamic_slice_in_dim(answers, start, size)
             part = mean(params, some_images, some_answers)
-            return jax.tree.map(lambda t, p: t + size / n * p, total, part)
+            return jax.tree.map(lambda t, p: t + size * p, total, part)
 
         shapes = jax.eval_shape(mean, params, images[:1], answers[:1])
         total = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         starts = jnp.arange(chunks) * chunk_size
         total, _ = jax.lax.scan(lambda total, start: (add(total, start, chunk_size), None), total, starts)
-        return add(total, n - rest, rest) if rest else total
+        total = add(total, n - rest, rest) if rest else total
+        return jax.tree.map(lambda t: t / n, total)
 
     return chunked
 

@@ -8,8 +8,10 @@ import hashlib
 import io
 import math
 import os
+import tokenize
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -40,7 +42,7 @@ class Dataset(NamedTuple):
 
 
 def dataset(images: Any, labels: Any) -> Dataset:
-    """A checked `Dataset` from any arrays: images (n, ...) are flattened, whole numbers 0 to 255 become 0 to 1.
+    """A checked `Dataset` from any arrays: images (n, ...) are flattened, bytes (uint8) are divided by 255.
 
     Raises ValueError for empty data, lengths that differ, pixels that are not finite or not in [0, 1] after that, and
     labels that are not whole numbers from 0.
@@ -57,6 +59,8 @@ def dataset(images: Any, labels: Any) -> Dataset:
         images = np.divide(images, np.float32(255), dtype=np.float32)
     if labels.dtype.kind not in "iu":
         raise ValueError(f"labels has dtype {labels.dtype}; expected whole numbers, the index of each image's class")
+    if labels.size and labels.max() > np.iinfo(np.int32).max:
+        raise ValueError(f"labels has the value {labels.max()}; classes are counted from 0")
     pixels = math.prod(images.shape[1:])
     made = Dataset(images.reshape(len(images), pixels).astype(np.float32, copy=False), labels.astype(np.int32))
     check(made)
@@ -66,6 +70,11 @@ def dataset(images: Any, labels: Any) -> Dataset:
 def check(data: Dataset) -> None:
     """Raises ValueError, naming what is wrong, unless `data` is as `Dataset` says."""
     images, labels = np.asarray(data.images), np.asarray(data.labels)
+    if images.dtype.kind != "f" or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"images has dtype {images.dtype} and labels {labels.dtype}; expected floating-point numbers and integers:"
+            " jaxnet.dataset(images, labels) makes them so"
+        )
     if images.ndim != 2 or labels.ndim != 1:
         raise ValueError(
             f"images has shape {images.shape} and labels {labels.shape}; expected (n, pixels) and (n,):"
@@ -86,12 +95,15 @@ def check(data: Dataset) -> None:
 def one_hot(labels: Int[Array | np.ndarray, " n"], classes: int = 10) -> Float[Array, "n classes"]:
     """Targets: 1 for the neuron of the label, 0 for all others; float32 (n, classes).
 
-    Raises ValueError for labels outside 0 ... classes - 1.
+    Looks at the values, so it belongs outside of `jit`. Raises ValueError for labels that are not whole numbers or not
+    in 0 ... classes - 1.
 
     >>> one_hot(jnp.array([2, 0]), classes=3)
     Array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
+    if np.asarray(labels).dtype.kind not in "iu":
+        raise ValueError(f"labels has dtype {np.asarray(labels).dtype}; expected whole numbers")
     low, high = (int(np.min(labels)), int(np.max(labels))) if len(labels) else (0, 0)
     if low < 0 or high >= classes:
         raise ValueError(f"labels run from {low} to {high}; with {classes} classes they must lie in 0 to {classes - 1}")
@@ -116,7 +128,7 @@ def load(name: str | os.PathLike[str] = "mnist", *, data_dir: str | None = None)
     name = os.fspath(name)
     if name == "mnist":
         return load_mnist(MNIST)
-    if name.startswith("tfds:"):
+    if name.startswith("tfds:") and name != "tfds:":
         return _load_tfds(name.removeprefix("tfds:"), data_dir)
     if name.endswith(".npz"):
         return _load_npz(Path(name))
@@ -149,6 +161,8 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     array([5, 9], dtype=uint8)
     """
     magic, dimensions = content[:3], content[3] if len(content) > 3 else 0
+    if not content:
+        raise ValueError(f"{name} is empty")
     if magic != b"\x00\x00\x08" or dimensions not in (1, 3):
         raise ValueError(f"{name} starts with {content[:4].hex(' ')}; expected 00 00 08 01 (labels) or 00 00 08 03")
     start = 4 + 4 * dimensions
@@ -160,10 +174,17 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
+# What zipfile and NumPy raise for an archive that is cut, flipped or encrypted, as fuzzing shows.
+_DAMAGE = (
+    ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError,
+    OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
 def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
     names = ("x_train", "y_train", "x_test", "y_test")
-    try:
-        with path.open("rb") as file:
+    with path.open("rb") as file:
+        try:
             arrays = np.load(file, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise ValueError("it holds one single array")
@@ -171,11 +192,11 @@ def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
             if missing:
                 raise ValueError(f"it has no {', '.join(missing)}; found {', '.join(arrays) or 'nothing'}")
             x_train, y_train, x_test, y_test = (arrays[name] for name in names)
-        return dataset(x_train, y_train), dataset(x_test, y_test)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"{path} cannot be used: {error} (expected an .npz file of plain number arrays named {', '.join(names)})"
-        ) from error
+            return dataset(x_train, y_train), dataset(x_test, y_test)
+        except _DAMAGE as error:
+            raise ValueError(
+                f"{path} cannot be used: {error} (expected an .npz file of number arrays named {', '.join(names)})"
+            ) from error
 
 
 def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
@@ -189,7 +210,7 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
         ) from error
     try:
         builder: Any = tfds.builder(name, data_dir=data_dir, file_format="array_record")
-    except tfds.core.DatasetNotFoundError as error:
+    except (tfds.core.DatasetNotFoundError, AssertionError) as error:  # the latter for a version that there is not
         raise ValueError(
             f'"{name}" is not a data set of tensorflow-datasets; tfds.list_builders() lists them'
         ) from error
@@ -209,13 +230,14 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
             raise ValueError(f'"{name}" has images of {len(shapes)} sizes, such as {shapes[:2]}; expected one size')
         arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
         arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
+    sets = dataset(arrays["x_train"], arrays["y_train"]), dataset(arrays["x_test"], arrays["y_test"])
     try:
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays)
         write_whole(cached, content.getvalue())
     except OSError as error:
         warnings.warn(f"{cached} cannot be written, so the images are decoded anew each time: {error}", stacklevel=3)
-    return dataset(arrays["x_train"], arrays["y_train"]), dataset(arrays["x_test"], arrays["y_test"])
+    return sets
 
 
 def _supervised(tfds: ModuleType, builder: Any) -> tuple[str, str]:

@@ -60,9 +60,13 @@ def epoch(
 
     `order` is a permutation of all n examples, or a stretch of one for a part of an epoch. Where the batch size does
     not divide it, the last batch is smaller: its gradient is the mean over the examples that are left.
+
+    Raises ValueError for a batch size below 1. Lecture, chapter 2, stochastic gradient descent; Nielsen, chapter 1.
     """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
     one_step = functools.partial(step, optimizer=optimizer, gradient=gradient)
-    if batch_size == len(images):
+    if batch_size == len(images) == len(order):
         return one_step(state, images, targets)[0]  # all of them: their order does not matter, so none is moved
 
     def next_batch(state: State, batch: Int[Array, " batch"]) -> tuple[State, None]:

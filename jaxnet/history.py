@@ -14,8 +14,8 @@ Examples = tuple[Float[Array, "_ n_in"], Float[Array, "_ n_out"]]
 """Images and targets."""
 
 
-class Look(NamedTuple):
-    """What one look at a network sees: means over all training and all test examples, NaN without."""
+class Metrics(NamedTuple):
+    """What one evaluation of a network finds: means over all training and all test examples, NaN without."""
 
     train_cost: Float[Array, "*networks"]
     train_accuracy: Float[Array, "*networks"]
@@ -25,12 +25,12 @@ class Look(NamedTuple):
 
 
 class History(NamedTuple):
-    """One row for each look at the network: before the first step, and by default after each epoch.
+    """One row for each evaluation of the network: before the first step, and by default after each epoch.
 
     A population adds an axis of networks to what is seen.
 
     - `epochs`, `steps`, `examples`: how far it had come; an example counts each time it is seen.
-    - `seconds`: of training so far; neither compiling nor looking is in it.
+    - `seconds`: of training so far; neither compiling nor evaluating is in it.
     - `train_cost`, `train_accuracy`, `test_cost`, `test_accuracy`: over all examples; NaN where there was no test set.
     - `gradient_norm`: the length of the gradient of the cost over all training examples.
     - `compile_seconds`: what compiling took before the first step, one number.
@@ -55,16 +55,16 @@ class Row(NamedTuple):
     steps: int
     examples: int
     seconds: float
-    seen: Look
+    found: Metrics
 
 
 def written(rows: list[Row], compile_seconds: float) -> History:
     """The history of the rows so far, at least one."""
-    *progress, looks = zip(*rows, strict=True)
-    return History(*map(np.array, progress), *map(np.array, zip(*looks, strict=True)), compile_seconds=compile_seconds)
+    *progress, found = zip(*rows, strict=True)
+    return History(*map(np.array, progress), *map(np.array, zip(*found, strict=True)), compile_seconds=compile_seconds)
 
 
-def look(
+def evaluate(
     params: Params,
     train: Examples,
     test: Examples | None,
@@ -73,7 +73,7 @@ def look(
     accuracy: Mean,
     gradient: Mean,
     chunk_size: int,
-) -> Look:
+) -> Metrics:
     """Cost, accuracy and length of the gradient over all the examples, `chunk_size` of them at a time."""
 
     def right(params: Params, images: Array, targets: Array) -> Array:
@@ -90,4 +90,4 @@ def look(
         test_cost = test_accuracy = jnp.full_like(train_cost, jnp.nan)
     else:
         test_cost, test_accuracy = in_chunks(testing, chunk_size)(params, *test)
-    return Look(train_cost, train_accuracy, optax.tree.norm(slope), test_cost, test_accuracy)
+    return Metrics(train_cost, train_accuracy, optax.tree.norm(slope), test_cost, test_accuracy)

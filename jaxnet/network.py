@@ -55,7 +55,13 @@ def _scaled_tanh(z: Float[Array, " n"]) -> Float[Array, " n"]:
 
 
 def _scaled_tanh_derivative(z: Float[Array, " n"]) -> Float[Array, " n"]:
-    return 1.7159 * 0.6666 * (1 - jnp.tanh(0.6666 * z) ** 2)
+    a = jnp.tanh(0.6666 * z)
+    return 1.7159 * 0.6666 * (1 - a) * (1 + a)
+
+
+def _tanh_derivative(z: Float[Array, " n"]) -> Float[Array, " n"]:
+    a = jnp.tanh(z)
+    return (1 - a) * (1 + a)  # 1 - a^2, without the cancellation near a = 1
 
 
 def _softmax_derivative(z: Float[Array, " n"]) -> Float[Array, "n n"]:
@@ -69,7 +75,7 @@ sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative)
 relu = Activation(jax.nn.relu, lambda z: (z > 0).astype(z.dtype))
 """a = max(0, z), what modern networks use. da/dz = 1 where z > 0, else 0."""
 
-tanh = Activation(jnp.tanh, lambda z: 1 - jnp.tanh(z) ** 2)
+tanh = Activation(jnp.tanh, _tanh_derivative)
 """a = tanh z, between -1 and 1. da/dz = 1 - a^2."""
 
 scaled_tanh = Activation(_scaled_tanh, _scaled_tanh_derivative)
@@ -101,7 +107,7 @@ def init(
     >>> params = init(jax.random.key(0))
     >>> [layer.weights.shape for layer in params]
     [(16, 784), (16, 16), (10, 16)]
-    >>> count(params)
+    >>> count_params(params)
     13002
     """
     if len(sizes) < 2 or any(size < 1 for size in sizes):
@@ -118,7 +124,7 @@ def _init(key: Key[Array, ""], sizes: tuple[int, ...], weights: Initializer, bia
     return tuple(layers)
 
 
-def count(params: Params) -> int:
+def count_params(params: Params) -> int:
     """How many weights and biases there are: 13,002 in the lecture's network."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 

@@ -1,7 +1,7 @@
 """Training: descent, epoch after epoch, and the history of it.
 
 `train` takes one network downhill, `train_population` many at once. Both jit one function, an epoch, with the data and
-the parameters as its arguments; the host only shuffles, looks at the clock and the cost, and stops where it must.
+the parameters as its arguments; the host only shuffles, reads the clock and the cost, and stops where it must.
 """
 
 import functools
@@ -19,7 +19,7 @@ from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
 from jaxnet.data import Dataset, check, one_hot
 from jaxnet.descent import State, epoch
-from jaxnet.history import Examples, History, Look, Row, look, written
+from jaxnet.history import Examples, History, Metrics, Row, evaluate, written
 from jaxnet.network import Params, sizes_of
 
 
@@ -27,9 +27,11 @@ class Diverged(FloatingPointError):  # noqa: N818
     """The cost is no longer a finite number. `history` ends with the row in which that was seen."""
 
     def __init__(self, history: History):
+        value, steps = np.ravel(history.train_cost[-1])[0], history.steps[-1]
         super().__init__(
-            f"the cost became {np.ravel(history.train_cost[-1])[0]} by epoch {history.epochs[-1]:g},"
-            f" step {history.steps[-1]}: try a smaller learning rate"
+            f"the cost became {value} by epoch {history.epochs[-1]:g}, step {steps}: try a smaller learning rate"
+            if steps
+            else f"the cost is {value} before the first step: start from other parameters"
         )
         self.history = history
 
@@ -46,26 +48,26 @@ def train(
     cost: Mean = mean_cost,
     accuracy: Mean = mean_accuracy,
     gradient: Mean | None = None,
-    look_every: int | None = None,
+    evaluate_every: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
 ) -> tuple[Params, History]:
     """Descends from `params`, and writes a history.
 
     - `key` decides the order of the examples, a new one for each epoch. Same key, same bits.
-    - `optimizer` is any optax transformation; the lecture's is `optax.sgd(rate)`.
+    - `optimizer` is any optax transformation that needs no more than the gradient; the lecture's is `optax.sgd(rate)`.
     - `batch_size` is 1 to n, the number of examples. Full-batch descent is `batch_size=n`: one step an epoch.
     - `test` examples are looked at, never learnt from.
     - `cost` and `accuracy` are functions of (params, images, targets or labels): those of this package, with other
       activations and losses fixed by `functools.partial`, or your own.
     - `gradient` is `jax.grad(cost)`, or a function of the same arguments: `average_gradient` trains by hand.
-    - `look_every` so many steps the history gains a row, by default once an epoch. More than an epoch's steps are
+    - `evaluate_every` so many steps the history gains a row, by default once an epoch. More than an epoch's steps are
       rounded down to whole epochs. The first row is the start, the last one the end.
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
-    - `progress` is called after each look with the history so far.
+    - `progress` is called after each evaluation with the history so far.
 
     The given `params` stay as they are. Raises ValueError for arguments out of bounds and data that do not fit the
-    network, and `Diverged` as soon as a look finds a cost that is not finite.
+    network, TypeError where `optimizer` is no transformation, and `Diverged` as soon as an evaluation finds a cost that is not finite.
 
     >>> from jaxnet import init
     >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))
@@ -74,6 +76,9 @@ def train(
     >>> float(history.train_accuracy[-1])
     1.0
     """
+    if not isinstance(optimizer, optax.GradientTransformation):
+        raise TypeError(f"optimizer is {optimizer}; expected a transformation, such as optax.sgd(0.5)")
+    _check_layers(params, ndim=2)
     state = State(jax.tree.map(jnp.copy, params), jax.jit(optimizer.init)(params))
     return _descend(
         key,
@@ -87,7 +92,7 @@ def train(
         cost=cost,
         accuracy=accuracy,
         gradient=gradient,
-        look_every=look_every,
+        evaluate_every=evaluate_every,
         chunk_size=chunk_size,
         progress=progress,
     )
@@ -106,7 +111,7 @@ def train_population(
     cost: Mean = mean_cost,
     accuracy: Mean = mean_accuracy,
     gradient: Mean | None = None,
-    look_every: int | None = None,
+    evaluate_every: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
 ) -> tuple[Params, History]:
@@ -118,9 +123,9 @@ def train_population(
     - `rates` has one for each network.
 
     All see the same batches in the same order, so that the products of their first layers are one large product: the
-    fair comparison and the fast one. Costs and accuracies of the history have shape (looks, networks). A network whose
-    cost is not finite goes on, for a sweep of rates is meant to find those; `Diverged` is raised when none is left.
-    Otherwise as `train`.
+    fair comparison and the fast one. Costs and accuracies of the history have shape (evaluations, networks). A network
+    whose cost is not finite goes on, for a sweep of rates is meant to find those; `Diverged` is raised when none is
+    left. Otherwise as `train`; raises TypeError where `optimizer` is a transformation already.
 
     >>> from jaxnet import init
     >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))
@@ -131,6 +136,11 @@ def train_population(
     >>> history.train_cost.shape
     (6, 3)
     """
+    if isinstance(optimizer, optax.GradientTransformation):
+        raise TypeError(
+            "optimizer is one transformation; expected a function that makes one of a rate, such as optax.sgd"
+        )
+    _check_layers(params, ndim=3)
     rates = np.asarray(rates)
     networks = {leaf.shape[0] for leaf in jax.tree.leaves(params)}
     if networks != {rates.size} or rates.ndim != 1:
@@ -155,7 +165,7 @@ def train_population(
         cost=cost,
         accuracy=accuracy,
         gradient=gradient,
-        look_every=look_every,
+        evaluate_every=evaluate_every,
         chunk_size=chunk_size,
         progress=progress,
     )
@@ -188,7 +198,7 @@ def _epoch(
 
 
 @functools.partial(jax.jit, static_argnames=("population", "cost", "accuracy", "gradient", "chunk_size"))
-def _look(
+def _evaluate(
     params: Params,
     train: Examples,
     test: Examples | None,
@@ -198,10 +208,10 @@ def _look(
     accuracy: Mean,
     gradient: Mean | None,
     chunk_size: int,
-) -> Look:
-    def one_network(params: Params) -> Look:
+) -> Metrics:
+    def one_network(params: Params) -> Metrics:
         slope = gradient or jax.grad(cost)
-        return look(params, train, test, cost=cost, accuracy=accuracy, gradient=slope, chunk_size=chunk_size)
+        return evaluate(params, train, test, cost=cost, accuracy=accuracy, gradient=slope, chunk_size=chunk_size)
 
     return jax.vmap(one_network)(params) if population else one_network(params)
 
@@ -224,31 +234,31 @@ def _descend(
     cost: Mean,
     accuracy: Mean,
     gradient: Mean | None,
-    look_every: int | None,
+    evaluate_every: int | None,
     chunk_size: int,
     progress: Callable[[History], None] | None,
 ) -> tuple[Params, History]:
+    examples = _on_device("dataset", state.params, dataset)
+    tests = None if test is None else _on_device("test", state.params, test)
     n = len(dataset.images)
     _check_range("batch_size", batch_size, 1, n)
     steps_an_epoch = -(-n // batch_size)
-    look_every = steps_an_epoch if look_every is None else look_every
-    for name, value in (("epochs", epochs), ("look_every", look_every), ("chunk_size", chunk_size)):
+    evaluate_every = steps_an_epoch if evaluate_every is None else evaluate_every
+    for name, value in (("epochs", epochs), ("evaluate_every", evaluate_every), ("chunk_size", chunk_size)):
         _check_range(name, value, 1, None)
-    examples = _on_device(state.params, dataset)
-    tests = None if test is None else _on_device(state.params, test)
 
-    # Between two looks lies a stretch of one epoch, or several epochs.
-    stretch = min(look_every, steps_an_epoch) * batch_size
-    epochs_a_look = max(1, look_every // steps_an_epoch)
+    # Between two evaluations lies a stretch of one epoch, or several epochs.
+    stretch = min(evaluate_every, steps_an_epoch) * batch_size
+    epochs_per_evaluation = max(1, evaluate_every // steps_an_epoch)
     functions = {"cost": cost, "gradient": gradient, "chunk_size": chunk_size}
     walk = functools.partial(_epoch, batch_size=batch_size, optimizer=optimizer, **functions)
-    see = functools.partial(_look, population=rates is not None, accuracy=accuracy, **functions)
+    see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
     started = time.perf_counter()
     order = _shuffle(key, 0, n)
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
         _epoch.lower(state, rates, *examples, order[:size], **walk.keywords).compile()
-    _look.lower(state.params, examples, tests, **see.keywords).compile()
+    _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
     rows: list[Row] = []
@@ -270,7 +280,7 @@ def _descend(
             size = min(stretch, n - start)
             state = walk(state, rates, *examples, jax.lax.dynamic_slice_in_dim(order, start, size))
             steps += -(-size // batch_size)
-            if (index + 1) % epochs_a_look == 0 or index + 1 == epochs:
+            if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
                 jax.block_until_ready(state)
                 seconds += time.perf_counter() - started
                 history = write(index * n + start + size, steps, seconds)
@@ -284,10 +294,25 @@ def _check_range(name: str, value: int, low: int, high: int | None) -> None:
         raise ValueError(f"{name} is {value}; it must be {expected}")
 
 
-def _on_device(params: Params, dataset: Dataset) -> Examples:
-    check(dataset)
+def _check_layers(params: Params, ndim: int) -> None:
+    n_in = params[0].weights.shape[-1] if params else 0
+    for index, (w, b) in enumerate(params):
+        if w.ndim != ndim or b.shape != w.shape[:-1] or w.shape[-1] != n_in:
+            stacked = "" if ndim == 2 else "a leading axis of networks, "
+            raise ValueError(
+                f"layer {index} has weights {w.shape} and biases {b.shape}; expected {stacked}n_out and {n_in} inputs"
+            )
+        n_in = w.shape[-2]
+    if not params:
+        raise ValueError("params has no layers; jaxnet.init makes some")
+
+
+def _on_device(name: str, params: Params, data: Dataset) -> Examples:
     n_in, *_, n_out = sizes_of(params)
-    pixels = dataset.images.shape[1]
-    if pixels != n_in:
-        raise ValueError(f"the images have {pixels} pixels but the network has {n_in} inputs; they must be as many")
-    return jnp.asarray(dataset.images), one_hot(dataset.labels, n_out)
+    try:
+        check(data)
+        if data.images.shape[1] != n_in:
+            raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
+        return jnp.asarray(data.images), one_hot(data.labels, n_out)
+    except ValueError as error:
+        raise ValueError(f"{name} does not fit: {error}") from error

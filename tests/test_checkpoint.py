@@ -55,8 +55,10 @@ def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
         (arrays(layers_0_biases=np.zeros(3, np.float32)), "layers.0 has weights (2, 3) and biases (3,)"),
         (
             arrays(layers_1_weights=np.zeros((1, 5), np.float32), layers_1_biases=np.zeros(1, np.float32)),
-            "layers.1 has weights (1, 5) and biases (1,), and 2 inputs",
+            "layers.1 has weights (1, 5) and biases (1,) of float32, and 2 inputs",
         ),
+        (arrays(layers_0_weights=np.zeros((4, 2, 3), np.float32)), "layers.0 has weights (4, 2, 3)"),
+        (arrays(layers_0_weights=np.zeros((2, 3), np.int32)), "of int32"),
         (arrays(layers_0_biases=np.array([0, np.nan], np.float32)), "layers.0 has values that are not finite"),
     ],
 )

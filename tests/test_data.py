@@ -12,7 +12,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import jaxnet
-from jaxnet.data import MNIST, SHA256, load_mnist, parse_idx
+from jaxnet.data import MNIST, SHA256, check, load_mnist, parse_idx
 
 # tensorflow-datasets and what it imports warn of their own future.
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning")
@@ -55,7 +55,7 @@ def test_hand_made_idx_files_are_read_back():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "starts with ; expected"),
+        (b"", "is empty"),
         (b"\x00\x00", "starts with 00 00; expected"),
         (b"\x00\x00\x0d\x03" + idx(np.zeros((1, 2, 2), np.uint8))[4:], "starts with 00 00 0d 03; expected"),
         (b"\x00\x00\x08\x02" + bytes(8), "starts with 00 00 08 02"),
@@ -105,6 +105,7 @@ def test_a_data_set_is_made_from_any_arrays():
         (np.array([[0.0, np.nan]]), [0], "values that are not finite"),
         (np.array([[0.0, np.inf]]), [0], "values that are not finite"),
         (np.array([["a", "b"]]), [0], "images has dtype <U1"),
+        (np.zeros((1, 4)), [2**32 + 1], "labels has the value 4294967297"),
     ],
 )
 def test_bad_arrays_are_refused_by_value(images, labels, message: str):
@@ -117,13 +118,23 @@ def test_targets_are_one_for_the_label_and_zero_elsewhere():
     assert jaxnet.one_hot(jnp.array([9])).shape == (1, 10)
 
 
+def test_a_data_set_of_other_types_is_refused_where_it_is_used():
+    images, labels = np.zeros((2, 4), np.float32), np.zeros(2, np.int32)
+    check(jaxnet.Dataset(images, labels))
+    for wrong in (jaxnet.Dataset(images.astype(np.uint8), labels), jaxnet.Dataset(images, labels + 0.5)):
+        with pytest.raises(ValueError, match="expected floating-point numbers and integers"):
+            check(wrong)
+    with pytest.raises(Exception, match="labels has dtype float|Type-check error"):
+        jaxnet.one_hot(np.array([1.5]))
+
+
 @pytest.mark.parametrize("labels", [[0, 10], [-1, 3]])
 def test_labels_outside_the_classes_are_refused(labels: list[int]):
     with pytest.raises(ValueError, match=f"labels run from {min(labels)} to {max(labels)}; with 10 classes"):
         jaxnet.one_hot(jnp.array(labels))
 
 
-@pytest.mark.parametrize("name", ["minst", "", "fashion_mnist", "digits.csv"])
+@pytest.mark.parametrize("name", ["minst", "", "fashion_mnist", "digits.csv", "tfds:"])
 def test_an_unknown_name_is_refused_with_what_is_possible(name: str):
     with pytest.raises(ValueError, match=f'data set "{name}" is unknown; expected "mnist", "tfds:NAME" or'):
         jaxnet.load(name)
@@ -146,6 +157,22 @@ def test_a_users_own_file_is_loaded(tmp_path: Path):
     train, test = jaxnet.load(tmp_path / "digits.npz")
     np.testing.assert_array_equal(np.round(255 * np.asarray(train.images)), arrays["x_train"].reshape(6, 16))
     np.testing.assert_array_equal(test.labels, [2, 1, 0])
+
+
+def test_a_file_with_any_byte_damaged_loads_or_is_refused_by_name(tmp_path: Path):
+    np.savez_compressed(tmp_path / "whole.npz", **own(x_train=np.tile(own()["x_train"], (1, 9, 9))))
+    whole = (tmp_path / "whole.npz").read_bytes()
+    rng, refused = np.random.default_rng(0), 0
+    for place in rng.integers(0, len(whole), 300):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        try:
+            jaxnet.load(tmp_path / "damaged.npz")
+        except ValueError as error:
+            assert "damaged.npz cannot be used" in str(error)  # noqa: PT017
+            refused += 1
+    assert refused > 100
 
 
 class Trap:
@@ -210,6 +237,8 @@ class TestTensorflowDatasets:
     def test_an_unknown_set_is_refused_by_name(self, tmp_path: Path):
         with pytest.raises(ValueError, match='"no_such_set" is not a data set of tensorflow-datasets'):
             jaxnet.load("tfds:no_such_set", data_dir=str(tmp_path))
+        with pytest.raises(ValueError, match='"mnist:9.9.9" is not a data set of tensorflow-datasets'):
+            jaxnet.load("tfds:mnist:9.9.9", data_dir=str(tmp_path))
 
     def test_a_set_that_needs_tensorflow_says_so_where_it_is_absent(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -92,6 +92,23 @@ def test_an_epoch_takes_the_batches_in_the_given_order_and_the_last_one_is_small
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), by_epoch.params, state.params)
 
 
+def test_a_stretch_of_an_order_visits_only_that(few: jaxnet.Dataset):
+    params, targets, images = jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels), jnp.asarray(few.images)
+    optimizer = optax.sgd(1.0)
+    rows = jnp.array([5, 17])
+    visited = jaxnet.epoch(
+        start(params, optimizer), images, targets, rows, batch_size=103, optimizer=optimizer, gradient=GRADIENT
+    )
+    stepped, _ = jaxnet.step(
+        start(params, optimizer), images[rows], targets[rows], optimizer=optimizer, gradient=GRADIENT
+    )
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), visited.params, stepped.params)
+    with pytest.raises(ValueError, match="batch_size is 0"):
+        jaxnet.epoch(
+            start(params, optimizer), images, targets, rows, batch_size=0, optimizer=optimizer, gradient=GRADIENT
+        )
+
+
 def test_a_full_batch_is_a_batch_of_size_n_in_any_order(few: jaxnet.Dataset):
     params, targets, images = jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels), jnp.asarray(few.images)
     optimizer = optax.sgd(1.0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxnet
-from experiments import full_batch_vs_sgd, script, train_digits
+from experiments import full_batch_vs_sgd, train_digits
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -21,7 +21,7 @@ def main(module: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> dict:
     name = module.__name__.removeprefix("experiments.")
     monkeypatch.setattr(sys, "argv", [name, *options])
     with jax.numpy_dtype_promotion("standard"):  # as everybody runs it; optax's schedules mix integers and floats
-        script.main(name, module.__doc__, module.Config, module.run, module.figures)
+        module.main()
     return json.loads((Path(options[options.index("--out") + 1]) / "record.json").read_text())
 
 
@@ -52,10 +52,15 @@ def test_train_digits_trains_records_draws_and_classifies_again(
     for part in ("13,002 weights and biases", "Confusion matrix", "test accuracy", "trained in"):
         assert part in printed
 
+    monkeypatch.chdir(tmp_path)
     saved = str(out / "parameters.safetensors")
     again = main(train_digits, monkeypatch, "--limit", "300", "--from", saved, "--out", str(tmp_path / "again"))
     assert again["results"]["confusion"] == results["confusion"]
     assert "history" not in again["results"]
+
+    monkeypatch.setattr(sys, "argv", ["train_digits", "--limit", "300", "--from", saved])
+    train_digits.main()
+    assert (tmp_path / "results/train_digits/classified/record.json").exists()  # not over a training's record
 
 
 def test_figures_are_drawn_again_from_the_record_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -65,6 +70,8 @@ def test_figures_are_drawn_again_from_the_record_alone(tmp_path: Path, monkeypat
         path.unlink()
     monkeypatch.setattr(train_digits, "run", None)
     main(train_digits, monkeypatch, "--redraw", "--out", str(tmp_path))
+    said = refused(full_batch_vs_sgd, monkeypatch, "--redraw", "--out", str(tmp_path))
+    assert "record.json is not a record of full_batch_vs_sgd" in said
     assert {path: path.read_bytes() for path in tmp_path.glob("*.png")} == pictures
 
 
@@ -139,7 +146,7 @@ def test_tuning_finds_the_best_rate_on_images_it_does_not_train_on(
     assert (tmp_path / "tuning.png").read_bytes().startswith(PNG)
 
 
-def test_first_reach_is_on_the_line_between_two_looks():
+def test_first_reach_is_on_the_line_between_two_evaluations():
     along, curve = np.array([0.0, 10.0, 20.0, 30.0]), np.array([0.1, 0.5, 0.9, 0.8])
     assert full_batch_vs_sgd.first_reach(along, curve, 0.7) == pytest.approx(15)
     assert full_batch_vs_sgd.first_reach(along, curve, 0.05) == 0
@@ -151,7 +158,8 @@ def test_the_conclusion_is_computed_from_the_numbers():
 
     def arm(batch_size: int, scale: int, end: float) -> dict:
         accuracy = np.array([[0.0, 0.0], [end, end]])
-        history = {name: scale * values for name, values in along.items()} | {"test_accuracy": accuracy}
+        history = {name: scale * values for name, values in along.items()}
+        history |= {"test_accuracy": accuracy, "train_cost": 1 - accuracy}
         return {"batch_size": batch_size, "rate": 1.0, "history": history}
 
     def conclude(end: float) -> str:
@@ -161,6 +169,32 @@ def test_the_conclusion_is_computed_from_the_numbers():
 
     assert "after 90 examples, full batch after 4,500: 50 times as many (50 to 50 over the networks)" in conclude(1.0)
     assert "full batch did not with every network, after 5,000 examples" in conclude(0.5)
+
+
+def test_an_arm_that_diverges_stops_the_run_by_name_and_keeps_the_arms_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    descend = full_batch_vs_sgd.descend
+
+    def second_arm_without_numbers(arm: full_batch_vs_sgd.Arm, params: jaxnet.Params, *rest: Any) -> dict:
+        if arm.batch_size == 10:
+            params = jax.tree.map(lambda leaf: leaf * np.nan, params)
+        return descend(arm, params, *rest)
+
+    monkeypatch.setattr(full_batch_vs_sgd, "descend", second_arm_without_numbers)
+    options = "--arms full:1:2 10:7:2 --seeds 2 --limit 100"
+    said = refused(full_batch_vs_sgd, monkeypatch, *options.split(), "--out", str(tmp_path))
+    assert "batches of 10, rate 7: the cost is nan" in said
+    record = json.loads((tmp_path / "record.json").read_text())
+    assert record["stopped"] in said
+    assert [arm["batch_size"] for arm in record["results"]["arms"]] == [100]
+
+
+def test_a_network_that_died_has_no_accuracy_and_is_counted():
+    along = {name: np.array([0, 10]) for name in ("examples", "steps", "seconds")}
+    dead = {"train_cost": np.array([[1.0, 1.0], [0.1, np.nan]]), "test_accuracy": np.array([[0.1, 0.1], [0.8, 0.1]])}
+    comparison = full_batch_vs_sgd.compare([{"history": along | dead}], goal=50)
+    assert full_batch_vs_sgd.percent(comparison["end"][0]) == "80.00 (1 of 2)"
 
 
 def refused(module: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
@@ -180,10 +214,14 @@ def refused(module: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
         ("--rate -1", "rate is -1.0; a learning rate is a finite number, zero or more"),
         ("--epochs 0", "epochs is 0; it must be at least 1"),
         ("--optimizer nonsense", "optimizer is nonsense; expected one of optax"),
+        ("--optimizer lbfgs", "optimizer is lbfgs, which needs more than the gradient"),
         ("--optimizer global_norm", "optimizer is global_norm; expected one of optax"),
         ("--l2 -1", "strength is -1.0"),
         ("--hidden 0", "must name at least two layers, each of at least one neuron"),
-        ("--loss cross_entropy --output tanh", "cross_entropy is defined for output=sigmoid or output=softmax"),
+        (
+            "--loss cross_entropy --output tanh",
+            "cross_entropy is defined for output=jaxnet.sigmoid or output=jaxnet.softmax",
+        ),
         ("--data nonsense", 'data set "nonsense" is unknown'),
         ("--data absent.npz", "absent.npz"),
         ("--from absent.safetensors", "absent.safetensors does not exist"),
@@ -212,6 +250,7 @@ def test_train_digits_refuses_wrong_input_in_one_line_and_writes_nothing(
         ("--arms full:1:5 10:1:0", "arm 10:1:0 has 0 epochs"),
         ("--arms full:1:5 10:inf:5", "rate is inf"),
         ("--seeds 0", "seeds is 0"),
+        ("--goal 0", "goal is 0.0; it must be a test accuracy in percent"),
         ("--tune --arms full:1:5 10:1:5 --grid -1 2", "rate is -1.0"),
     ],
 )

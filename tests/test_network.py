@@ -41,7 +41,7 @@ def test_forward_equals_numpy_on_digits(few: jaxnet.Dataset):
 
 def test_the_lectures_network_has_13002_numbers_and_its_sizes():
     params = jaxnet.init(jax.random.key(0))
-    assert jaxnet.count(params) == 784 * 16 + 16 * 16 + 16 * 10 + 16 + 16 + 10 == 13_002
+    assert jaxnet.count_params(params) == 784 * 16 + 16 * 16 + 16 * 10 + 16 + 16 + 10 == 13_002
     assert jaxnet.sizes_of(params) == (784, 16, 16, 10)
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
 

@@ -8,7 +8,8 @@ import optax
 import pytest
 
 import jaxnet
-from jaxnet import Dataset
+from jaxnet import Dataset, State
+from jaxnet.training import _epoch
 
 close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
 
@@ -68,7 +69,7 @@ def test_same_key_same_bits_other_key_other_order(few: Dataset):
 
 
 def test_looking_more_often_does_not_change_the_walk(few: Dataset):
-    often, history = trained(few, look_every=3)
+    often, history = trained(few, evaluate_every=3)
     seldom, _ = trained(few)
     jax.tree.map(close, often, seldom)
     np.testing.assert_array_equal(history.steps, [0, 3, 6, 9, 11, 14, 17, 20, 22])
@@ -76,8 +77,8 @@ def test_looking_more_often_does_not_change_the_walk(few: Dataset):
     np.testing.assert_allclose(history.epochs, history.examples / 103)
 
 
-def test_looks_may_be_several_epochs_apart_and_the_last_step_is_always_seen(few: Dataset):
-    _, history = trained(few, batch_size=103, epochs=7, look_every=3)
+def test_evaluations_may_be_several_epochs_apart_and_the_last_step_is_always_seen(few: Dataset):
+    _, history = trained(few, batch_size=103, epochs=7, evaluate_every=3)
     np.testing.assert_array_equal(history.steps, [0, 3, 6, 7])
 
 
@@ -112,7 +113,7 @@ def test_the_given_parameters_are_left_alone(few: Dataset):
 
 def test_it_overfits_twenty_images(mnist: tuple[Dataset, Dataset]):
     twenty = Dataset(mnist[0].images[:20], mnist[0].labels[:20])
-    _, history = trained(twenty, batch_size=5, epochs=400, look_every=1600, optimizer=optax.sgd(2.0))
+    _, history = trained(twenty, batch_size=5, epochs=400, evaluate_every=1600, optimizer=optax.sgd(2.0))
     assert history.train_accuracy[-1] == 1
     assert history.train_cost[-1] < 0.01
 
@@ -157,14 +158,25 @@ def test_a_member_of_a_population_equals_the_same_run_alone(few: Dataset, batch_
 def test_a_population_shares_its_first_layers_product(few: Dataset):
     """One product with all the networks' weights, not one for each: the largest has networks x neurons rows."""
 
-    def first_layer(params: jaxnet.Params, images: jax.Array) -> jax.Array:
-        one = jax.vmap(lambda p, image: jaxnet.trace(p, image).weighted_sums[0], in_axes=(None, 0))
-        return jax.vmap(one, in_axes=(0, None))(params, images)
-
-    text = jax.jit(first_layer).lower(population([0, 1, 2]), few.images).as_text()
+    params, rates = population([0, 1, 2]), jnp.full(3, 0.5)
+    state = State(params, jax.vmap(lambda p, rate: optax.sgd(rate).init(p))(params, rates))
+    text = _epoch.lower(
+        state,
+        rates,
+        jnp.asarray(few.images),
+        jaxnet.one_hot(few.labels),
+        jnp.arange(100),
+        batch_size=10,
+        optimizer=optax.sgd,
+        cost=jaxnet.cost,
+        gradient=None,
+        chunk_size=1000,
+    ).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line and "784" in line]
-    assert len(products) == 1
-    assert "batching_dims" not in products[0]
+    assert len(products) == 2  # forward, and the gradient of the first weights
+    for product in products:
+        assert "batching_dims" not in product
+        assert "x10x784xf32" not in product  # each network with a batch of its own would have this shape
 
 
 def explosive(data: Dataset) -> dict:
@@ -185,6 +197,12 @@ def test_a_run_stops_where_the_cost_is_no_longer_finite_and_keeps_its_history(fe
     assert not np.isfinite(history.train_cost[-1])
 
 
+def test_parameters_that_are_not_finite_are_blamed_themselves(few: Dataset):
+    params = jax.tree.map(lambda leaf: leaf * jnp.nan, jaxnet.init(jax.random.key(0)))
+    with pytest.raises(jaxnet.Diverged, match="the cost is nan before the first step: start from other parameters"):
+        trained(few, params=params)
+
+
 def test_a_population_goes_on_while_one_network_lives(few: Dataset):
     params = population([0, 0])
     _, history = jaxnet.train_population(
@@ -203,13 +221,29 @@ def test_a_population_goes_on_while_one_network_lives(few: Dataset):
         ({"batch_size": -5}, "batch_size is -5; it must be between 1 and 103"),
         ({"batch_size": 104}, "batch_size is 104; it must be between 1 and 103"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),
-        ({"look_every": 0}, "look_every is 0; it must be at least 1"),
+        ({"evaluate_every": 0}, "evaluate_every is 0; it must be at least 1"),
         ({"chunk_size": -1}, "chunk_size is -1; it must be at least 1"),
         (
             {"params": jaxnet.init(jax.random.key(0), (100, 10))},
             "the images have 784 pixels but the network has 100 inputs",
         ),
         ({"params": jaxnet.init(jax.random.key(0), (784, 5))}, "labels run from 0 to 9; with 5 classes"),
+        (
+            {"params": (jaxnet.Layer(jnp.ones((3, 784)), jnp.ones(4)),)},
+            r"layer 0 has weights \(3, 784\) and biases \(4,\)",
+        ),
+        (
+            {"params": jaxnet.init(jax.random.key(0), (784, 5)) + jaxnet.init(jax.random.key(0), (6, 10))},
+            r"layer 1 has weights \(10, 6\) and biases \(10,\); expected n_out and 5 inputs",
+        ),
+        (
+            {"params": jax.vmap(jaxnet.init)(jax.random.split(jax.random.key(0), 2))},
+            r"layer 0 has weights \(2, 16, 784\)",
+        ),
+        (
+            {"test": Dataset(np.zeros((1, 5), np.float32), np.zeros(1, np.int32))},
+            "test does not fit: the images have 5",
+        ),
     ],
 )
 def test_impossible_choices_are_refused_by_value(few: Dataset, options: dict, message: str):
@@ -235,5 +269,5 @@ def test_bad_data_is_refused_before_anything_is_trained(few: Dataset):
         trained(few._replace(labels=few.labels[:102]))
     with pytest.raises(ValueError, match="expected 0 .* to 1"):
         trained(few._replace(images=few.images * 255))
-    with pytest.raises(ValueError, match="batch_size is 10; it must be between 1 and 0"):
+    with pytest.raises(ValueError, match="dataset does not fit: the data set is empty"):
         trained(Dataset(few.images[:0], few.labels[:0]))
