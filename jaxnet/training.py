@@ -67,7 +67,8 @@ def train(
     - `progress` is called after each evaluation with the history so far.
 
     The given `params` stay as they are. Raises ValueError for arguments out of bounds and data that do not fit the
-    network, TypeError where `optimizer` is no transformation, and `Diverged` as soon as an evaluation finds a cost that is not finite.
+    network, TypeError where `optimizer` is no transformation, and `Diverged` as soon as an evaluation finds a cost that
+    is not finite. Lecture, chapter 2.
 
     >>> from jaxnet import init
     >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))

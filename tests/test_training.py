@@ -264,6 +264,16 @@ def test_impossible_rates_of_a_population_are_refused_by_value(few: Dataset, rat
         jaxnet.train_population(jax.random.key(0), population([0, 1]), few, optax.sgd, rates, batch_size=10, epochs=1)
 
 
+def test_a_transformation_and_a_function_that_makes_one_are_told_apart(few: Dataset):
+    with pytest.raises(Exception, match="optimizer is .*; expected a transformation|Type-check error"):
+        trained(few, optimizer=optax.sgd)
+    with pytest.raises(Exception, match="expected a function that makes one of a rate|Type-check error"):
+        make: Any = optax.sgd(0.1)
+        jaxnet.train_population(jax.random.key(0), population([0]), few, make, [0.1], batch_size=10, epochs=1)
+    with pytest.raises(ValueError, match="params has no layers"):
+        jaxnet.train(jax.random.key(0), (), few, optax.sgd(0.1), batch_size=10, epochs=1)
+
+
 def test_bad_data_is_refused_before_anything_is_trained(few: Dataset):
     with pytest.raises(ValueError, match="103 images but 102 labels"):
         trained(few._replace(labels=few.labels[:102]))
