@@ -61,8 +61,8 @@ def train(
     - `cost` and `accuracy` are functions of (params, images, targets or labels): those of this package, with other
       activations and losses fixed by `functools.partial`, or your own.
     - `gradient` is `jax.grad(cost)`, or a function of the same arguments: `average_gradient` trains by hand.
-    - `evaluate_every` so many steps the history gains a row, by default once an epoch. More than an epoch's steps are
-      rounded down to whole epochs. The first row is the start, the last one the end.
+    - `evaluate_every` so many steps the history gains a row, by default once an epoch. With fewer steps than an epoch
+      has, the end of each epoch has a row too; more are rounded down to whole epochs. The first row is the start.
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
     - `progress` is called after each evaluation with the history so far.
 

@@ -267,8 +267,8 @@ def test_impossible_rates_of_a_population_are_refused_by_value(few: Dataset, rat
 def test_a_transformation_and_a_function_that_makes_one_are_told_apart(few: Dataset):
     with pytest.raises(Exception, match="optimizer is .*; expected a transformation|Type-check error"):
         trained(few, optimizer=optax.sgd)
+    make: Any = optax.sgd(0.1)
     with pytest.raises(Exception, match="expected a function that makes one of a rate|Type-check error"):
-        make: Any = optax.sgd(0.1)
         jaxnet.train_population(jax.random.key(0), population([0]), few, make, [0.1], batch_size=10, epochs=1)
     with pytest.raises(ValueError, match="params has no layers"):
         jaxnet.train(jax.random.key(0), (), few, optax.sgd(0.1), batch_size=10, epochs=1)
