@@ -236,12 +236,12 @@ def number(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def spread(values: Any, text: Callable[[float], str] = number) -> str:
+def spread(values: Any, text: Callable[[float], str] = number, none: str = "not reached") -> str:
     """Mean and standard deviation over the networks that have a number here, and how many those are if not all."""
     values = np.array(values, float)
     there = values[np.isfinite(values)]
     if len(there) == 0:
-        return "none"
+        return none
     deviation = f" ± {text(there.std(ddof=1))}" if len(there) > 1 else ""
     rest = "" if len(there) == len(values) else f" ({len(there)} of {len(values)})"
     return text(there.mean()) + deviation + rest
@@ -249,7 +249,7 @@ def spread(values: Any, text: Callable[[float], str] = number) -> str:
 
 def percent(values: Any) -> str:
     """Mean and standard deviation of accuracies."""
-    return spread(values, "{:.2f}".format)
+    return spread(values, "{:.2f}".format, none="no network left")
 
 
 def print_tuning(results: script.Record) -> None:
