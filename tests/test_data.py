@@ -10,12 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from etils import epath
 
 import jaxnet
 from jaxnet.data import MNIST, SHA256, check, load_mnist, parse_idx
 
 # tensorflow-datasets and what it imports warn of their own future.
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning")
+
+HERE = epath.Path(__file__).parent  # or tensorflow-datasets looks for the package that this module is not in
 
 Sets = tuple[jaxnet.Dataset, jaxnet.Dataset]
 
@@ -313,6 +316,7 @@ class TinyColours(tfds.core.GeneratorBasedBuilder):
     """Eight plain pictures."""
 
     VERSION = tfds.core.Version("1.0.0")
+    pkg_dir_path = HERE
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {"image": tfds.features.Image(shape=(None, 3, 3)), "label": tfds.features.ClassLabel(num_classes=3)}
@@ -331,6 +335,7 @@ class TinyUntested(TinyColours):
     """Only training images."""
 
     VERSION = tfds.core.Version("1.0.0")
+    pkg_dir_path = HERE
 
     def _split_generators(self, _):
         return {"train": numbered(range(6))}
@@ -340,6 +345,7 @@ class TinyGrowing(TinyColours):
     """Each picture larger than the one before."""
 
     VERSION = tfds.core.Version("1.0.0")
+    pkg_dir_path = HERE
 
     def _split_generators(self, _):
         return {"train": numbered(range(6), growing=True), "test": numbered(range(2))}
