@@ -8,10 +8,9 @@ after as many examples, as many steps, and as many seconds. Some two minutes on 
 after some 300 times fewer examples than the full batch.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ import numpy as np
 import optax
 
 import jaxnet
-from experiments import script
+from experiments import drawing, script, tables
 
 
 @dataclass(frozen=True)
@@ -229,29 +228,6 @@ def batch_name(batch_size: int, n: int) -> str:
     return "full batch" if batch_size == n else f"batches of {batch_size:,}"
 
 
-def number(value: float) -> str:
-    """Three digits that matter, as a person writes them."""
-    if value >= 1e6:
-        return f"{value / 1e6:.3g} million"
-    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def spread(values: Any, text: Callable[[float], str] = number, none: str = "not reached") -> str:
-    """Mean and standard deviation over the networks that have a number here, and how many those are if not all."""
-    values = np.array(values, float)
-    there = values[np.isfinite(values)]
-    if len(there) == 0:
-        return none
-    deviation = f" ± {text(there.std(ddof=1))}" if len(there) > 1 else ""
-    rest = "" if len(there) == len(values) else f" ({len(there)} of {len(values)})"
-    return text(there.mean()) + deviation + rest
-
-
-def percent(values: Any) -> str:
-    """Mean and standard deviation of accuracies."""
-    return spread(values, "{:.2f}".format, none="no network left")
-
-
 def print_tuning(results: script.Record) -> None:
     """Held-out accuracy for each arm and rate, the best one starred, and the arms to use from now on."""
     print(
@@ -261,7 +237,7 @@ def print_tuning(results: script.Record) -> None:
         accuracy = np.asarray(row["accuracy"])
         print(f"{batch_name(row['batch_size'], results['n'])}, {row['epochs']} epochs")
         for rate, each in zip(row["grid"], accuracy, strict=True):
-            print(f"  rate {rate:<6g} {percent(each):>14}{' *' if rate == row['best'] else ''}")
+            print(f"  rate {rate:<6g} {tables.percent(each):>14}{' *' if rate == row['best'] else ''}")
         if row["best"] in (row["grid"][0], row["grid"][-1]):
             print("  the best rate lies at the end of the grid: widen it with --grid")
     sizes = ["full" if row["batch_size"] == results["n"] else row["batch_size"] for row in results["tuning"]]
@@ -276,11 +252,15 @@ def print_comparison(results: script.Record) -> None:
     seeds = len(comparison["end"][0])
     names = [f"{batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}" for arm in arms]
     print(f"\nTest accuracy (%), mean ± standard deviation over {seeds} networks, after equal\n")
-    heads = [f"{number(budgets[measure])} {measure}" for measure in budgets]
-    table(
+    heads = [f"{tables.number(budgets[measure])} {measure}" for measure in budgets]
+    tables.table(
         ["", *heads, "all its epochs"],
         [
-            [name, *(percent(comparison["at"][measure][arm]) for measure in budgets), percent(comparison["end"][arm])]
+            [
+                name,
+                *(tables.percent(comparison["at"][measure][arm]) for measure in budgets),
+                tables.percent(comparison["end"][arm]),
+            ]
             for arm, name in enumerate(names)
         ],
     )
@@ -291,24 +271,14 @@ def print_comparison(results: script.Record) -> None:
             else f", where every network of {names[comparison['best']].split(', ')[0]} ends or above"
         )
         print(f"\nTo {value:.2f} %{why} (seconds for {seeds} networks side by side)\n")
-        table(
+        tables.table(
             ["", *budgets],
             [
-                [name, *(spread(comparison["to"][level][measure][arm]) for measure in budgets)]
+                [name, *(tables.spread(comparison["to"][level][measure][arm]) for measure in budgets)]
                 for arm, name in enumerate(names)
             ],
         )
     print("\n" + conclusion(results))
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    """Prints columns, the first one to the left, the others to the right."""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    for row in [head, *rows]:
-        first, *others = (
-            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        print("  ".join([first, *others]))
 
 
 def conclusion(results: script.Record) -> str:
@@ -323,16 +293,16 @@ def conclusion(results: script.Record) -> str:
         return f"Not every network reached {goal} with {names[0]}, so there is nothing to compare."
     if np.min(to["examples"][small]) == 0:
         return f"Some networks were at {goal} before their first step, so there is nothing to compare: raise --goal."
-    reached = f"{names[0]} reached {goal} after {number(mean['examples'][0])} examples".capitalize()
+    reached = f"{names[0]} reached {goal} after {tables.number(mean['examples'][0])} examples".capitalize()
     if not np.isfinite(mean["examples"][1]):
         seen = results["arms"][large]["history"]["examples"][-1]
-        return f"{reached}; {names[1]} did not with every network, after {number(seen)} examples."
+        return f"{reached}; {names[1]} did not with every network, after {tables.number(seen)} examples."
     ratios = np.array(to["examples"][large]) / np.array(to["examples"][small])
     return (
-        f"{reached}, {names[1]} after {number(mean['examples'][1])}: {number(ratios.mean())} times as many"
-        f" ({number(ratios.min())} to {number(ratios.max())} over the networks), and"
-        f" {number(mean['seconds'][1] / mean['seconds'][0])} times the seconds, though in"
-        f" {number(mean['steps'][1])} careful steps instead of {number(mean['steps'][0])} drunk ones."
+        f"{reached}, {names[1]} after {tables.number(mean['examples'][1])}: {tables.number(ratios.mean())} times as"
+        f" many ({tables.number(ratios.min())} to {tables.number(ratios.max())} over the networks), and"
+        f" {tables.number(mean['seconds'][1] / mean['seconds'][0])} times the seconds, though in"
+        f" {tables.number(mean['steps'][1])} careful steps instead of {tables.number(mean['steps'][0])} drunk ones."
     )
 
 
@@ -347,15 +317,12 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
     return drawn
 
 
-STYLES = [("#000000", "-"), ("#0072b2", "--"), ("#009e73", "-."), ("#d55e00", "-"), ("#cc79a7", ":"), ("#56b4e9", "--")]
-
-
 def draw_curves(results: script.Record, path: Path) -> Path:
     """Mean over the networks as a line, the lowest and highest of them as a band."""
     seeds = len(results["comparison"]["end"][0])
     figure, axes = plt.subplots(2, 3, figsize=(12, 7), layout="constrained", sharex="col", sharey="row")
     for index, arm in enumerate(results["arms"]):
-        colour, style = STYLES[index % len(STYLES)]
+        colour, style = drawing.STYLES[index % len(drawing.STYLES)]
         history = arm["history"]
         label = f"{batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}"
         for column, measure in enumerate(("examples", "steps", "seconds")):
@@ -377,14 +344,14 @@ def draw_curves(results: script.Record, path: Path) -> Path:
         each.grid(alpha=0.3)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(f"The same {seeds} networks rolling downhill (line: mean, band: lowest to highest)")
-    return script.save_figure(figure, path)
+    return drawing.save_figure(figure, path)
 
 
 def draw_tuning(results: script.Record, path: Path) -> Path:
     """Held-out accuracy against the rate, one line for each arm."""
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
     for index, row in enumerate(results["tuning"]):
-        colour, style = STYLES[index % len(STYLES)]
+        colour, style = drawing.STYLES[index % len(drawing.STYLES)]
         accuracy = np.array(row["accuracy"], float)
         label = f"{batch_name(row['batch_size'], results['n'])}, best {row['best']:g}"
         axes.plot(row["grid"], accuracy.mean(axis=1), style, color=colour, label=label, marker="o", markersize=4)
@@ -397,7 +364,7 @@ def draw_tuning(results: script.Record, path: Path) -> Path:
     axes.set_xticks([], minor=True)
     axes.grid(alpha=0.3)
     axes.legend()
-    return script.save_figure(figure, path)
+    return drawing.save_figure(figure, path)
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ A script is a frozen dataclass of choices, `run(config, folder) -> results`, and
 from the record alone.
 """
 
-import io
 import json
 import math
 import platform
@@ -18,10 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import jax
-import matplotlib.pyplot as plt
 import numpy as np
 import tyro
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 import jaxnet
@@ -84,7 +81,7 @@ def main(
             print(f"drew {path}")
         if "stopped" in record:
             sys.exit(f"error: {record['stopped']}")
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, IndexError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
 
 
@@ -180,11 +177,3 @@ def check_rate(rate: float) -> None:
     """Raises ValueError unless the learning rate is one that descends."""
     if not (math.isfinite(rate) and rate >= 0):
         raise ValueError(f"rate is {rate}; a learning rate is a finite number, zero or more")
-
-
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Writes a PNG, whole or not at all."""
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
-    plt.close(figure)
-    return write_whole(path, content.getvalue())

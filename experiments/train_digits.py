@@ -22,8 +22,8 @@ import tyro
 from tqdm import tqdm
 
 import jaxnet
-from experiments import script
-from jaxnet.checkpoint import load_params, save_params
+from experiments import drawing, networks, script
+from jaxnet.checkpoint import save_params
 
 ActivationName = Literal["sigmoid", "relu", "tanh", "scaled_tanh", "softmax"]
 
@@ -77,9 +77,7 @@ def run(config: Config, folder: Path) -> script.Record:
         results["parameters"] = str(path)
         print(f"saved {path}; classify with it again by --from {path}")
     else:
-        params, metadata = load_params(config.from_file)
-        functions = {name: _named(metadata.get(name) or getattr(config, name), config.from_file) for name in functions}
-        _check_fit(params, test, classes, config.from_file)
+        params, functions = networks.read(config.from_file, test, classes, config.activation, config.output)
         results = {}
     results |= _examine(params, test, functions)
     _print_examination(results)
@@ -148,23 +146,6 @@ def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
     return optimizer
 
 
-def _named(name: str, path: Path) -> jaxnet.Activation:
-    function = getattr(jaxnet, name, None)
-    if not isinstance(function, jaxnet.Activation):
-        raise ValueError(f'{path} names the activation "{name}", which jaxnet does not have')
-    return function
-
-
-def _check_fit(params: jaxnet.Params, test: jaxnet.Dataset, classes: int, path: Path) -> None:
-    n_in, *_, n_out = jaxnet.sizes_of(params)
-    pixels = test.images.shape[1]
-    if n_in != pixels or n_out < classes:
-        raise ValueError(
-            f"{path} holds a network with {n_in} inputs and {n_out} outputs;"
-            f" this data has {pixels} pixels and {classes} classes: choose the --data that it was trained on"
-        )
-
-
 def _examine(params: jaxnet.Params, test: jaxnet.Dataset, functions: dict[str, Any], worst: int = 25) -> script.Record:
     """Confusion matrix, digits never predicted, worst mistakes, first layer."""
 
@@ -210,16 +191,6 @@ def _print_examination(results: script.Record) -> None:
         print(f"the digit {digit} is never predicted: start from another --seed or with a smaller --rate")
 
 
-def picture(pixels: Any) -> np.ndarray:
-    """One row of pixels as a picture: a square in grey or in colour where the number allows, else one line."""
-    pixels = np.asarray(pixels)
-    for channels in (1, 3):
-        side = round((len(pixels) / channels) ** 0.5)
-        if side * side * channels == len(pixels):
-            return pixels.reshape((side, side, 3) if channels == 3 else (side, side))
-    return pixels.reshape(1, -1)
-
-
 def figures(record: script.Record, folder: Path) -> list[Path]:
     """Draws what the record has: history, confusion matrix, worst mistakes, weights of the first layer."""
     results = record["results"]
@@ -249,7 +220,7 @@ def _draw_history(history: script.Record, path: Path) -> Path:
     for axes in (left, right):
         axes.grid(alpha=0.3)
         axes.legend()
-    return script.save_figure(figure, path)
+    return drawing.save_figure(figure, path)
 
 
 def _draw_confusion(confusion: np.ndarray, path: Path) -> Path:
@@ -267,43 +238,29 @@ def _draw_confusion(confusion: np.ndarray, path: Path) -> Path:
         xlabel="what the network said", ylabel="what was shown", title="Test images: right in blue, mistakes in orange"
     )
     axes.set(xticks=range(len(confusion)), yticks=range(len(confusion)))
-    return script.save_figure(figure, path)
-
-
-def _grid(number: int) -> tuple[Any, list[Any]]:
-    columns = min(8 if number > 25 else 5 if number == 25 else 4, number)
-    rows = -(-number // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(1.5 * columns, 1.75 * rows + 0.6), layout="constrained", squeeze=False
-    )
-    for each in axes.flat:
-        each.axis("off")
-    return figure, list(axes.flat)
+    return drawing.save_figure(figure, path)
 
 
 def _draw_mistakes(mistakes: list[script.Record], path: Path) -> Path:
-    figure, axes = _grid(len(mistakes))
+    figure, axes = drawing.tiles(len(mistakes))
     for each, mistake in zip(axes, mistakes, strict=False):
-        each.imshow(picture(mistake["pixels"]), cmap="gray_r", vmin=0, vmax=255)
+        each.imshow(drawing.picture(mistake["pixels"]), cmap="gray_r", vmin=0, vmax=255)
         each.set_title(f"{mistake['label']}, said {mistake['predicted']} ({mistake['activation']:.2f})", fontsize=9)
     figure.suptitle("The worst mistakes (activation of the wrong neuron in brackets)", fontsize=10)
-    return script.save_figure(figure, path)
+    return drawing.save_figure(figure, path)
 
 
 def _draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:
-    figure, axes = _grid(min(len(weights), most))
-    scale = float(np.quantile(np.abs(weights[:most]), 0.995)) or 1.0  # a few strong weights would pale all others
+    figure, axes = drawing.tiles(min(len(weights), most))
+    scale = drawing.strongest(weights[:most])
     image = None
     for neuron, (each, row) in enumerate(zip(axes, weights, strict=False)):
-        pattern = picture(row)
-        if pattern.ndim == 3:
-            pattern = pattern.mean(axis=2)
-        image = each.imshow(pattern, cmap="RdBu", vmin=-scale, vmax=scale)
+        image = drawing.pattern(each, row, scale)
         each.set_title(f"neuron {neuron}", fontsize=9)
     if image is not None:
         figure.colorbar(image, ax=axes, location="bottom", shrink=0.8, aspect=40, label="weight", extend="both")
     figure.suptitle("First layer: blue pixels excite the neuron, red ones silence it", fontsize=10)
-    return script.save_figure(figure, path)
+    return drawing.save_figure(figure, path)
 
 
 def main() -> None:

@@ -3,12 +3,37 @@
 `__all__` is the table of contents, in the order of the lectures.
 """
 
-from jaxnet.backprop import average_gradient, backprop, errors
+from jaxnet.backprop import Nudges, average_gradient, average_nudges, backprop, errors, nudges
+from jaxnet.calculus import (
+    Curvature,
+    Field,
+    directional_derivative,
+    gradient,
+    gradient_field,
+    hessian_vector_product,
+    on_grid,
+    partial_derivative,
+    sharpness,
+)
+from jaxnet.chain_rule import Factors, factors, paths, product
 from jaxnet.checkpoint import load_params, save_params
 from jaxnet.cost import Loss, Penalty, accuracy, cost, cross_entropy, in_chunks, l2, squared_error
 from jaxnet.data import Dataset, dataset, load, one_hot
 from jaxnet.descent import Info, State, epoch, step
 from jaxnet.history import History
+from jaxnet.importance import Ranking, per_weight, rank
+from jaxnet.landscape import (
+    PCA,
+    Noise,
+    Plane,
+    Walk,
+    cosine,
+    noise_scale,
+    on_plane,
+    pca_plane,
+    random_direction,
+    walk,
+)
 from jaxnet.network import (
     Activation,
     Layer,
@@ -58,10 +83,32 @@ __all__ = [
     "Penalty",
     "l2",
     "in_chunks",
+    # Functions of many variables (calculus.py)
+    "partial_derivative",
+    "gradient",
+    "directional_derivative",
+    "hessian_vector_product",
+    "sharpness",
+    "Curvature",
+    "gradient_field",
+    "Field",
+    "on_grid",
     # Backpropagation by hand (backprop.py)
     "backprop",
     "average_gradient",
+    "nudges",
+    "average_nudges",
+    "Nudges",
     "errors",
+    # The chain rule, factor by factor (chain_rule.py)
+    "factors",
+    "Factors",
+    "product",
+    "paths",
+    # Which weights matter most (importance.py)
+    "rank",
+    "Ranking",
+    "per_weight",
     # Examples (data.py)
     "Dataset",
     "load",
@@ -76,6 +123,17 @@ __all__ = [
     "train_population",
     "History",
     "Diverged",
+    # The ground it walks on (landscape.py)
+    "on_plane",
+    "Plane",
+    "random_direction",
+    "pca_plane",
+    "PCA",
+    "cosine",
+    "walk",
+    "Walk",
+    "noise_scale",
+    "Noise",
     # Nothing is lost (checkpoint.py)
     "save_params",
     "load_params",

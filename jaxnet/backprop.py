@@ -7,8 +7,11 @@ No autodiff here. From the output back to the input, layer after layer:
     dC0/db = delta
     dC0/da' = w^T delta  what the layer before would have to change, which makes its own delta
 
-Lecture, chapters 3 and 4; Nielsen, chapter 2, equations BP1 to BP4 (there with the one-half, here without).
+The desired nudges are the negatives of these. Lecture, chapters 3 and 4; Nielsen, chapter 2, equations BP1 to BP4
+(there with the one-half, here without).
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +39,7 @@ def errors(
         if not isinstance(function, Activation):
             raise TypeError(f"{name} is {function}; backpropagation by hand needs Activation(function, derivative)")
     if not isinstance(loss, Loss):
-        raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, delta)")
+        raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, slope, delta)")
     zs, activations = trace(params, image, activation=activation, output=output)
     check_target(zs[-1], target)
     delta = loss.delta(zs[-1], jnp.asarray(target), output)
@@ -104,3 +107,62 @@ def average_gradient(
         Layer(delta.T @ a / len(images), jnp.mean(delta, axis=0)) for a, delta in zip(inputs, deltas, strict=True)
     )
     return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
+
+
+class Nudges(NamedTuple):
+    """What the cost wants: up where positive, down where negative, and the more the larger.
+
+    - `activations`: of the image, the hidden layers and the outputs, first to last: -dC0/da.
+    - `params`: of every weight and bias: -dC0/dw and -dC0/db, the negative gradient.
+    """
+
+    activations: tuple[Float[Array, " _"], ...]
+    params: Params
+
+
+def nudges(
+    params: Params,
+    image: Float[Array | np.ndarray, " n_in"],
+    target: Float[Array | np.ndarray, " n_out"],
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+) -> Nudges:
+    """What one example wants of every activation, weight and bias.
+
+    The outputs should move by -dC0/da; for that, weights should move in proportion to the activation that they carry,
+    and the activations before them in proportion to the weight that carries them, summed over all the neurons that
+    they lead to: -w^T delta. Takes the arguments of `backprop`. Lecture, chapter 3.
+
+    >>> params = (Layer(jnp.array([[2.0]]), jnp.array([0.0])),)
+    >>> nudges(params, jnp.array([0.0]), jnp.array([1.0])).activations  # -w delta = 2/4 of the input, 2 (1 - 1/2)
+    (Array([0.5], dtype=float32), Array([1.], dtype=float32))
+    """
+    inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
+    z = params[-1].weights @ inputs[-1] + params[-1].biases
+    before = [-layer.weights.T @ delta for layer, delta in zip(params, deltas, strict=True)]
+    gradient = tuple(Layer(jnp.outer(delta, a), delta) for a, delta in zip(inputs, deltas, strict=True))
+    return Nudges((*before, -loss.slope(z, jnp.asarray(target), output)), jax.tree.map(jnp.negative, gradient))
+
+
+def average_nudges(
+    params: Params,
+    images: Float[Array | np.ndarray, "n n_in"],
+    targets: Float[Array | np.ndarray, "n n_out"],
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+) -> Nudges:
+    """The mean over the examples of what each of them wants; of weights and biases, the negative gradient of the cost.
+
+    All the examples' wishes are stored on the way: for more than some thousands, `in_chunks(average_nudges, 1000)`.
+    """
+
+    def one(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Nudges:
+        return nudges(params, image, target, activation=activation, output=output, loss=loss)
+
+    check_answers(images, targets)
+    wishes = jax.vmap(one)(jnp.asarray(images), jnp.asarray(targets))
+    return jax.tree.map(lambda wish: jnp.mean(wish, axis=0), wishes)

@@ -18,17 +18,19 @@ Mean = Callable[[Params, Array, Array], Any]
 
 
 class Loss(NamedTuple):
-    """The cost C0 of one example, and its derivative with respect to the output's weighted sums, worked out by hand.
+    """The cost C0 of one example, and its derivatives with respect to the output layer, worked out by hand.
 
-    Both are functions of (z, target, output): the output layer's weighted sums (n_out,), what its activations should
+    All are functions of (z, target, output): the output layer's weighted sums (n_out,), what its activations should
     have been (n_out,), and its activation function. Any pure function of the three will do where only autodiff is
-    used; backpropagation by hand needs the pair.
+    used; backpropagation by hand needs the derivatives.
 
     - `function`: C0, a scalar.
-    - `delta`: dC0/dz (n_out,), "the error of the output layer".
+    - `slope`: dC0/da (n_out,), how the cost answers to each output's activation.
+    - `delta`: dC0/dz = da/dz dC0/da (n_out,), "the error of the output layer".
     """
 
     function: Callable[[Float[Array, " n"], Float[Array, " n"], Function], Float[Array, ""]]
+    slope: Callable[[Float[Array, " n"], Float[Array, " n"], Activation], Float[Array, " n"]]
     delta: Callable[[Float[Array, " n"], Float[Array, " n"], Activation], Float[Array, " n"]]
 
     def __call__(self, z: Float[Array, " n"], target: Float[Array, " n"], output: Function) -> Float[Array, ""]:
@@ -44,8 +46,12 @@ def _squared_error(z: Float[Array, " n"], target: Float[Array, " n"], output: Fu
     return jnp.sum((output(z) - target) ** 2)
 
 
+def _squared_error_slope(z: Float[Array, " n"], target: Float[Array, " n"], output: Activation) -> Float[Array, " n"]:
+    return 2 * (output(z) - target)
+
+
 def _squared_error_delta(z: Float[Array, " n"], target: Float[Array, " n"], output: Activation) -> Float[Array, " n"]:
-    return chain(output.derivative(z), 2 * (output(z) - target))
+    return chain(output.derivative(z), _squared_error_slope(z, target, output))
 
 
 _UNDEFINED = "cross_entropy is defined for output=jaxnet.sigmoid or output=jaxnet.softmax only"
@@ -60,6 +66,15 @@ def _cross_entropy(z: Float[Array, " n"], y: Float[Array, " n"], output: Functio
     raise ValueError(_UNDEFINED)
 
 
+def _cross_entropy_slope(z: Float[Array, " n"], y: Float[Array, " n"], output: Activation) -> Float[Array, " n"]:
+    # A target of 0 or 1 leaves one term only; the other may be zero times infinity.
+    if output == sigmoid:
+        return jnp.where(y < 1, (1 - y) * (1 + jnp.exp(z)), 0) - jnp.where(y > 0, y * (1 + jnp.exp(-z)), 0)
+    if output == softmax:
+        return -jnp.where(y > 0, y * jnp.exp(-jax.nn.log_softmax(z)), 0)
+    raise ValueError(_UNDEFINED)
+
+
 def _cross_entropy_delta(z: Float[Array, " n"], y: Float[Array, " n"], output: Activation) -> Float[Array, " n"]:
     if output == sigmoid:
         return output(z) - y
@@ -68,10 +83,10 @@ def _cross_entropy_delta(z: Float[Array, " n"], y: Float[Array, " n"], output: A
     raise ValueError(_UNDEFINED)
 
 
-squared_error = Loss(_squared_error, _squared_error_delta)
+squared_error = Loss(_squared_error, _squared_error_slope, _squared_error_delta)
 """C0 = sum_j (a_j - y_j)^2, the lecture's: no one-half (Nielsen has it), a sum over the outputs, not a mean."""
 
-cross_entropy = Loss(_cross_entropy, _cross_entropy_delta)
+cross_entropy = Loss(_cross_entropy, _cross_entropy_slope, _cross_entropy_delta)
 """C0 = -sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)] for sigmoid, -sum_j y_j ln a_j for softmax outputs (Nielsen, ch. 3).
 """
 

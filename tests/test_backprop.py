@@ -177,7 +177,7 @@ for attempt in (
     expected = [
         r"TypeError activation is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
         r"TypeError output is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
-        r"TypeError loss is .*; backpropagation by hand needs Loss\(function, delta\)",
+        r"TypeError loss is .*; backpropagation by hand needs Loss\(function, slope, delta\)",
         r"ValueError image has shape \(4,\); this network takes one image of shape \(3,\)",
         r"ValueError image has shape \(5, 3\); .* use jax.vmap for many",
         r"ValueError there are 5 images but 4 answers",

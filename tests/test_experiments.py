@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jaxnet
-from experiments import full_batch_vs_sgd, train_digits
+from experiments import full_batch_vs_sgd, tables, train_digits
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -194,7 +194,7 @@ def test_a_network_that_died_has_no_accuracy_and_is_counted():
     along = {name: np.array([0, 10]) for name in ("examples", "steps", "seconds")}
     dead = {"train_cost": np.array([[1.0, 1.0], [0.1, np.nan]]), "test_accuracy": np.array([[0.1, 0.1], [0.8, 0.1]])}
     comparison = full_batch_vs_sgd.compare([{"history": along | dead}], goal=50)
-    assert full_batch_vs_sgd.percent(comparison["end"][0]) == "80.00 (1 of 2)"
+    assert tables.percent(comparison["end"][0]) == "80.00 (1 of 2)"
 
 
 def refused(module: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:

@@ -1,0 +1,81 @@
+"""What the pictures of all scripts share: colours, rows of pixels as pictures, files written whole."""
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from PIL import Image
+
+from jaxnet.files import write_whole
+
+STYLES = [("#000000", "-"), ("#0072b2", "--"), ("#009e73", "-."), ("#d55e00", "-"), ("#cc79a7", ":"), ("#56b4e9", "--")]
+"""Colours that the colour-blind tell apart (Okabe and Ito), each with a line style for those who see none."""
+
+
+def picture(pixels: Any) -> np.ndarray:
+    """One row of pixels as a picture: a square in grey or in colour where the number allows, else one line."""
+    pixels = np.asarray(pixels)
+    for channels in (1, 3):
+        side = round((len(pixels) / channels) ** 0.5)
+        if side * side * channels == len(pixels):
+            return pixels.reshape((side, side, 3) if channels == 3 else (side, side))
+    return pixels.reshape(1, -1)
+
+
+def pattern(axes: Axes, numbers: Any, scale: float) -> AxesImage:
+    """One number for each pixel, such as a neuron's weights: blue is positive, red negative, white zero."""
+    square = picture(numbers)
+    return axes.imshow(square.mean(axis=2) if square.ndim == 3 else square, cmap="RdBu", vmin=-scale, vmax=scale)
+
+
+def strongest(numbers: Any) -> float:
+    """A scale for `pattern`: nearly the largest size among the numbers, for a few strong ones would pale all others."""
+    return float(np.quantile(np.abs(np.asarray(numbers, float)), 0.995)) or 1.0
+
+
+def tiles(number: int) -> tuple[Figure, list[Axes]]:
+    """A figure of so many small pictures, without frames or ticks."""
+    columns = min(8 if number > 25 else 5 if number == 25 else 4, number)
+    rows = -(-number // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(1.5 * columns, 1.75 * rows + 0.6), layout="constrained", squeeze=False
+    )
+    for each in axes.flat:
+        each.axis("off")
+    return figure, list(axes.flat)
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Writes a PNG, whole or not at all."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=150)
+    plt.close(figure)
+    return write_whole(path, content.getvalue())
+
+
+def save_animation(
+    figure: Figure, show: Callable[[Any], None], frames: Iterable[Any], path: Path, seconds: float = 0.1
+) -> Path:
+    """Writes an endless GIF, whole or not at all: `show(frame)` changes the figure, frame after frame.
+
+    Each frame stays for so many `seconds`, the last one ten times as long.
+    """
+    pictures = []
+    for frame in frames:
+        show(frame)
+        content = io.BytesIO()
+        figure.savefig(content, format="png", dpi=80)
+        pictures.append(Image.open(content).convert("RGB"))
+    plt.close(figure)
+    colours = pictures[-1].quantize(128, dither=Image.Dither.NONE)  # one palette for all, so that nothing flickers
+    first, *others = (each.quantize(palette=colours, dither=Image.Dither.NONE) for each in pictures)
+    durations: Sequence[int] = [round(1000 * seconds)] * len(others) + [round(10_000 * seconds)]
+    content = io.BytesIO()
+    first.save(content, format="GIF", save_all=True, append_images=others, duration=list(durations), loop=0)
+    return write_whole(path, content.getvalue())

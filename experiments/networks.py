@@ -1,0 +1,99 @@
+"""The network that a script looks at: random, trained here by the lecture's recipe, or from a file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import numpy as np
+import optax
+import tyro
+
+import jaxnet
+from experiments import script
+from jaxnet.checkpoint import load_params
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the network comes from."""
+
+    data: str = "mnist"
+    """mnist (embedded), tfds:NAME for a set of tensorflow-datasets, or the path of an .npz file."""
+    hidden: tuple[int, ...] = (16, 16)
+    """Neurons in each hidden layer."""
+    epochs: int = 1
+    """Trained for so long: sigmoid, squared error, batches of 10, rate 0.25 falling to zero. 0: still random."""
+    seed: int = 0
+    """Decides the initial weights and the order of the examples."""
+    limit: int | None = None
+    """Only the first so many training and test images."""
+    from_file: Annotated[Path | None, tyro.conf.arg(name="from")] = None
+    """Parameters that train_digits saved, instead of training."""
+
+
+class Subject(NamedTuple):
+    """A network, its activation functions as arguments of `forward`, and the examples for it."""
+
+    params: jaxnet.Params
+    functions: dict[str, Any]
+    train: jaxnet.Dataset
+    test: jaxnet.Dataset
+
+
+def get(source: Source) -> Subject:
+    """The network, trained where it is not random or read from a file. Raises ValueError for what does not fit."""
+    if source.epochs < 0:
+        raise ValueError(f"epochs is {source.epochs}; it must be zero or more")
+    train, test, classes = script.load(source.data, source.limit)
+    if source.from_file is not None:
+        return Subject(*read(source.from_file, test, classes), train, test)
+    start, order = jax.random.split(jax.random.key(source.seed))
+    params = jaxnet.init(start, (train.images.shape[1], *source.hidden, classes))
+    batch_size = min(10, len(train.images))
+    if source.epochs:
+        steps = source.epochs * -(-len(train.images) // batch_size)
+        with script.progress("training", source.epochs) as show:
+            params, _ = jaxnet.train(
+                order,
+                params,
+                train,
+                optax.sgd(optax.cosine_decay_schedule(0.25, steps)),
+                batch_size=batch_size,
+                epochs=source.epochs,
+                progress=show,
+            )
+    return Subject(params, {"activation": jaxnet.sigmoid, "output": jaxnet.sigmoid}, train, test)
+
+
+def read(
+    path: Path, test: jaxnet.Dataset, classes: int, activation: str = "sigmoid", output: str = "sigmoid"
+) -> tuple[jaxnet.Params, dict[str, jaxnet.Activation]]:
+    """A network that train_digits saved, and its activation functions: those named here where the file names none.
+
+    Raises ValueError where it does not fit the examples.
+    """
+    params, metadata = load_params(path)
+    functions = {}
+    for part, otherwise in (("activation", activation), ("output", output)):
+        name = metadata.get(part) or otherwise
+        functions[part] = getattr(jaxnet, name, None)
+        if not isinstance(functions[part], jaxnet.Activation):
+            raise ValueError(f'{path} names the activation "{name}", which jaxnet does not have')
+    n_in, *_, n_out = jaxnet.sizes_of(params)
+    pixels = test.images.shape[1]
+    if n_in != pixels or n_out < classes:
+        raise ValueError(
+            f"{path} holds a network with {n_in} inputs and {n_out} outputs;"
+            f" this data has {pixels} pixels and {classes} classes: choose the --data that it was trained on"
+        )
+    return params, functions
+
+
+def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np.ndarray, jax.Array]:
+    """One image and its target. Raises IndexError, with the valid range, where there is no such image."""
+    if not 0 <= index < len(data.images):
+        raise IndexError(f"image is {index}; there are images 0 to {len(data.images) - 1}")
+    return np.asarray(data.images[index]), jaxnet.one_hot(data.labels[index : index + 1], jaxnet.sizes_of(params)[-1])[
+        0
+    ]

@@ -1,0 +1,39 @@
+"""Numbers as a person writes them, and tables of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def number(value: float) -> str:
+    """Three digits that matter, as a person writes them."""
+    if value >= 1e6:
+        return f"{value / 1e6:.3g} million"
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def spread(values: Any, text: Callable[[float], str] = number, none: str = "not reached") -> str:
+    """Mean and standard deviation over the networks that have a number here, and how many those are if not all."""
+    values = np.array(values, float)
+    there = values[np.isfinite(values)]
+    if len(there) == 0:
+        return none
+    deviation = f" ± {text(there.std(ddof=1))}" if len(there) > 1 else ""
+    rest = "" if len(there) == len(values) else f" ({len(there)} of {len(values)})"
+    return text(there.mean()) + deviation + rest
+
+
+def percent(values: Any) -> str:
+    """Mean and standard deviation of accuracies."""
+    return spread(values, "{:.2f}".format, none="no network left")
+
+
+def table(head: list[str], rows: list[list[str]]) -> None:
+    """Prints columns, the first one to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        first, *others = (
+            cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
+        print("  ".join([first, *others]))

@@ -1,0 +1,123 @@
+"""The chain rule, factor by factor: how a nudge to one weight or bias reaches the cost.
+
+    dC0/dw_jk = dz_j/dw_jk  da_j/dz_j  dC0/da_j      with dz_j/dw_jk = a'_k, the activation that the weight carries
+    dC0/db_j  = dz_j/db_j   da_j/dz_j  dC0/da_j      with dz_j/db_j = 1
+
+At the output dC0/da_j = 2 (a_j - y_j). Further back, the activation reaches the cost through every neuron i of the
+next layer, and from there through every neuron of the one after it, to the outputs: dC0/da_j is a sum over paths,
+
+    dC0/da_j = sum_i  dz_i/da_j  da_i/dz_i  dC0/da_i      with dz_i/da_j = w_ij
+
+A network of one neuron a layer, `init(key, (1, 1, 1, 1))`, has one path. Layers are numbered as in `params`, from 0.
+`backprop` gets all these products at once. Lecture, chapter 4.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxnet.backprop import errors
+from jaxnet.cost import Loss, squared_error
+from jaxnet.network import Activation, Params, sigmoid, trace
+
+
+class Factors(NamedTuple):
+    """The three factors of dC0/dw for one weight, or of dC0/db for one bias.
+
+    In a softmax layer all activations answer to the neuron's z: `da_dz` and `dc_da` are then vectors over that layer.
+    """
+
+    dz_dw: Float[Array, ""]
+    da_dz: Float[Array, "*layer"]
+    dc_da: Float[Array, "*layer"]
+
+
+def factors(
+    params: Params,
+    image: Float[Array | np.ndarray, " n_in"],
+    target: Float[Array | np.ndarray, " n_out"],
+    layer: int,
+    neuron: int,
+    source: int | None,
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+) -> Factors:
+    """dz/dw, da/dz and dC0/da for the weight into `neuron` of `layer` from `source`, or for its bias: source None.
+
+    Raises IndexError, with the valid range, where there is no such weight, and TypeError where an argument has no
+    derivative written by hand.
+
+    >>> from jaxnet import Layer
+    >>> params = (Layer(jnp.array([[0.0]]), jnp.array([0.0])),)
+    >>> factors(params, jnp.array([3.0]), jnp.array([1.0]), 0, 0, 0)  # a' = 3, a (1 - a) = 1/4, 2 (a - y) = -1
+    Factors(dz_dw=Array(3., dtype=float32), da_dz=Array(0.25, dtype=float32), dc_da=Array(-1., dtype=float32))
+    """
+    check_weight(params, layer, neuron, source)
+    inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
+    z = params[layer].weights @ inputs[layer] + params[layer].biases
+    dz_dw = jnp.ones((), z.dtype) if source is None else inputs[layer][source]
+    if layer == len(params) - 1:
+        da_dz, dc_da = output.derivative(z), loss.slope(z, jnp.asarray(target), output)
+    else:
+        da_dz, dc_da = activation.derivative(z), params[layer + 1].weights.T @ deltas[layer + 1]
+    return Factors(dz_dw, da_dz[..., neuron], dc_da if da_dz.ndim == 2 else dc_da[neuron])
+
+
+def product(factors: Factors) -> Float[Array, ""]:
+    """dC0/dw = dz/dw da/dz dC0/da.
+
+    >>> float(product(Factors(jnp.array(3.0), jnp.array(0.25), jnp.array(-1.0))))
+    -0.75
+    """
+    return factors.dz_dw * jnp.sum(factors.da_dz * factors.dc_da)
+
+
+def paths(
+    params: Params,
+    image: Float[Array | np.ndarray, " n_in"],
+    target: Float[Array | np.ndarray, " n_out"],
+    layer: int,
+    neuron: int,
+    *,
+    activation: Activation = sigmoid,
+    output: Activation = sigmoid,
+    loss: Loss = squared_error,
+) -> Float[Array, "*later_layers"]:
+    """What each path from the activation of `neuron` of `layer` to the outputs adds to dC0/da; their sum is dC0/da.
+
+    Entry [i, ..., o] is that of the path through neuron i of the next layer ... to output o: the product of dz/da da/dz
+    for each neuron on the way, and of dC0/da_o. At the output layer there is no way to go, and the shape is ().
+    Raises IndexError, with the valid range, where there is no such neuron.
+
+    >>> import jax, jaxnet
+    >>> params = jaxnet.init(jax.random.key(0), (4, 3, 2, 5))
+    >>> paths(params, jnp.ones(4), jnp.zeros(5), 0, 2).shape  # 2 neurons in between, 5 outputs
+    (2, 5)
+    """
+    check_weight(params, layer, neuron, None)
+    zs, _ = trace(params, image, activation=activation, output=output)
+    ways = loss.slope(zs[-1], jnp.asarray(target), output)  # from each activation of a layer, to begin with the last
+    for later in range(len(params) - 1, layer, -1):
+        da_dz = (output if later == len(params) - 1 else activation).derivative(zs[later])
+        own = da_dz if da_dz.ndim == 2 else jnp.diag(da_dz)
+        from_z = jnp.tensordot(own, ways, axes=(0, 0))
+        ways = jnp.einsum("ij,i...->ji...", params[later].weights, from_z)
+    return ways[neuron]
+
+
+def check_weight(params: Params, layer: int, neuron: int, source: int | None) -> None:
+    """Raises IndexError, with the valid range, unless the network has this weight, or bias where source is None."""
+    ranges = {"layer": (layer, len(params))}
+    if 0 <= layer < len(params):
+        n_out, n_in = params[layer].weights.shape
+        ranges["neuron"] = (neuron, n_out)
+        if source is not None:
+            ranges["source"] = (source, n_in)
+    for name, (value, number) in ranges.items():
+        if not 0 <= value < number:
+            where = "this network" if name == "layer" else f"layer {layer}"
+            raise IndexError(f"{name} is {value}; {where} has {name}s 0 to {number - 1}")
