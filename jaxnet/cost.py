@@ -186,7 +186,7 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
     Array(2., dtype=float32)
     """
 
-    def chunked(params: Params, images: Array, answers: Array) -> Any:
+    def chunked(params: Any, images: Array, answers: Array) -> Any:
         n = len(images)
         if n <= chunk_size:
             return mean(params, images, answers)

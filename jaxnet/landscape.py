@@ -85,9 +85,10 @@ def pca_plane(path: Params) -> PCA:
     points = jax.vmap(lambda params: ravel_pytree(params)[0])(path)
     unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], path))[1]
     mean = jnp.mean(points, axis=0)
-    _, lengths, directions = jnp.linalg.svd(points - mean, full_matrices=False)
+    strays = points - mean[None]
+    _, lengths, directions = jnp.linalg.svd(strays, full_matrices=False)
     plane = Plane(unravel(mean), unravel(directions[0]), unravel(directions[1]))
-    return PCA(plane, (points - mean) @ directions[:2].T, lengths[:2] ** 2 / jnp.sum(lengths**2))
+    return PCA(plane, strays @ directions[:2].T, lengths[:2] ** 2 / jnp.sum(lengths**2))
 
 
 def cosine(one: PyTree, other: PyTree) -> Float[Array, ""]:
@@ -180,5 +181,6 @@ def noise_scale(
     trace_without = (total - squares * n / (n - 1)) / (n - 2)
     mean_without = squared_mean - 2 * along / (n - 1) + squares / (n - 1) ** 2
     scale_without = scale(trace_without, mean_without - trace_without / (n - 1))
-    error = jnp.sqrt((n - 1) * jnp.var(scale_without))
+    spread = (n - 1) * jnp.var(scale_without)
+    error = jnp.where(jnp.isfinite(spread), jnp.sqrt(spread), jnp.inf)
     return Noise(scale(trace, squared_length), error, trace, squared_length, mean)

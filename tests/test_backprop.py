@@ -17,6 +17,7 @@ from test_network import two_two_one
 
 import jaxnet
 from jaxnet import Layer
+from jaxnet.cost import chain
 
 ACTIVATIONS = [jaxnet.sigmoid, jaxnet.relu, jaxnet.tanh, jaxnet.scaled_tanh, jaxnet.softmax]
 LOSSES = [jaxnet.squared_error, jaxnet.cross_entropy]
@@ -118,6 +119,64 @@ def test_the_average_gradient_is_the_mean_of_the_examples_gradients():
         each = jax.vmap(jaxnet.backprop, in_axes=(None, 0, 0))(params, images, targets)
         mean = jax.tree.map(lambda leaf: leaf.mean(axis=0), each)
         assert relative_difference(jaxnet.average_gradient(params, images, targets), mean) < 1e-13
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind["penalty"] is None])
+def test_the_nudges_are_the_negative_derivatives_by_everything_that_could_be_nudged(kind: dict):
+    """Each layer's activations are nudged with all before it held constant: the rest is a network of its own."""
+    kind = {name: value for name, value in kind.items() if name != "penalty"}
+    with jax.enable_x64(True):
+        params, images, targets = example(0, (5, 4, 3, 3), n=1)
+        found = jaxnet.nudges(params, images[0], targets[0], **kind)
+        gradient = jaxnet.backprop(params, images[0], targets[0], **kind)
+        jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, -b), found.params, gradient)
+        functions = {name: kind[name] for name in ("activation", "output")}
+        reached = (images[0], *jaxnet.trace(params, images[0], **functions).activations)
+
+        def cost_of_the_rest(layer: int, a: jax.Array) -> jax.Array:
+            return jaxnet.cost(params[layer:], a[None], targets, **kind)
+
+        assert len(found.activations) == 4
+        for layer in range(3):
+            slope = jax.grad(cost_of_the_rest, argnums=1)(layer, reached[layer])
+            np.testing.assert_allclose(found.activations[layer], -slope, rtol=1e-10, atol=1e-14)
+        slope = jax.grad(lambda z: kind["loss"](z, targets[0], kind["output"]))(zs_of(params, images[0], functions))
+        by_chain = chain(kind["output"].derivative(zs_of(params, images[0], functions)), found.activations[-1])
+        np.testing.assert_allclose(by_chain, -slope, rtol=1e-9, atol=1e-14)
+
+
+def zs_of(params: jaxnet.Params, image: jax.Array, functions: dict) -> jax.Array:
+    return jaxnet.trace(params, image, **functions).weighted_sums[-1]
+
+
+def test_the_desired_nudge_of_an_output_is_twice_what_it_lacks():
+    params, image, target = two_two_one(), jnp.array([1.0, 0.0]), jnp.array([1.0])
+    lacks = 1 - jaxnet.forward(params, image)
+    np.testing.assert_allclose(jaxnet.nudges(params, image, target).activations[-1], 2 * lacks, rtol=1e-6)
+
+
+@pytest.mark.parametrize("output", [jaxnet.sigmoid, jaxnet.softmax])
+def test_the_slope_of_cross_entropy_equals_its_textbook_form_and_stays_finite(output: jaxnet.Activation):
+    with jax.enable_x64(True):
+        z, y = jnp.array([-3.0, 0.5, 2.0]), jnp.array([0.0, 1.0, 0.0])
+        a = output(z)
+        textbook = (a - y) / (a * (1 - a)) if output == jaxnet.sigmoid else -y / a
+        np.testing.assert_allclose(jaxnet.cross_entropy.slope(z, y, output), textbook, rtol=1e-12)
+    extreme = jnp.array([-200.0, 200.0, -200.0])
+    assert jnp.isfinite(jaxnet.cross_entropy.slope(extreme, jnp.array([0.0, 1.0, 0.0]), output)).all()
+
+
+def test_averaged_nudges_are_the_negative_gradient_of_the_cost_and_the_mean_of_each_wish():
+    with jax.enable_x64(True):
+        params, images, targets = example(2, (12, 6, 4), n=7)
+        found = jaxnet.average_nudges(params, images, targets)
+        negative = jax.tree.map(jnp.negative, jax.grad(jaxnet.cost)(params, images, targets))
+        assert relative_difference(found.params, negative) < 1e-12
+        each = [jaxnet.nudges(params, image, target) for image, target in zip(images, targets, strict=True)]
+        mean = jax.tree.map(lambda *wishes: sum(wishes) / 7, *each)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-14), found, mean)
+        chunked = jaxnet.in_chunks(jaxnet.average_nudges, 3)(params, images, targets)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-14), found, chunked)
 
 
 def test_hand_backprop_equals_numpy_on_digits(few: jaxnet.Dataset):

@@ -1,0 +1,97 @@
+import functools
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_backprop import KINDS, example
+
+import jaxnet
+from jaxnet import Layer
+
+
+def test_the_chain_of_one_neuron_a_layer_equals_the_blackboard():
+    w1, b1, w2, b2, x, y = 0.7, -0.3, -1.9, 0.4, 0.8, 1.0
+    z1 = w1 * x + b1
+    a1 = 1 / (1 + math.exp(-z1))
+    z2 = w2 * a1 + b2
+    a2 = 1 / (1 + math.exp(-z2))
+    with jax.enable_x64(True):
+        params = tuple(Layer(jnp.array([[w]]), jnp.array([b])) for w, b in ((w1, b1), (w2, b2)))
+        example = params, jnp.array([x]), jnp.array([y])
+        last, first = jaxnet.factors(*example, 1, 0, 0), jaxnet.factors(*example, 0, 0, 0)
+        assert [float(f) for f in last] == pytest.approx([a1, a2 * (1 - a2), 2 * (a2 - y)], rel=1e-14)
+        dc_da1 = w2 * a2 * (1 - a2) * 2 * (a2 - y)
+        assert [float(f) for f in first] == pytest.approx([x, a1 * (1 - a1), dc_da1], rel=1e-14)
+        assert float(jaxnet.product(first)) == pytest.approx(x * a1 * (1 - a1) * dc_da1, rel=1e-14)
+        assert float(jaxnet.factors(*example, 0, 0, None).dz_dw) == 1
+        assert jaxnet.paths(*example, 0, 0).tolist() == [pytest.approx(dc_da1, rel=1e-14)]
+
+
+def test_the_product_of_the_factors_equals_autodiff_for_hundreds_of_weights_and_biases_of_the_network():
+    with jax.enable_x64(True):
+        params, images, targets = example(0, (784, 16, 16, 10), n=1)
+        autodiff = jax.grad(jaxnet.cost)(params, images, targets)
+        find = jax.jit(lambda *a: jaxnet.product(jaxnet.factors(*a)), static_argnums=(3, 4, 5))
+        rng, checked = np.random.default_rng(0), 0
+        for layer, (w, b) in enumerate(autodiff):
+            scale = float(jnp.abs(w).max())
+            for source in (None, *rng.integers(w.shape[1], size=70).tolist()):
+                neuron = int(rng.integers(len(b)))
+                expected = b[neuron] if source is None else w[neuron, source]
+                found = find(params, images[0], targets[0], layer, neuron, source)
+                assert abs(float(found - expected)) < 1e-12 * scale
+                checked += 1
+        assert checked > 200
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind["penalty"] is None])
+def test_the_product_equals_autodiff_and_the_paths_add_up_for_every_activation_and_cost(kind: dict):
+    kind = {name: value for name, value in kind.items() if name != "penalty"}
+    with jax.enable_x64(True):
+        params, images, targets = example(3, (4, 3, 2, 3), n=1)
+        one = images[0], targets[0]
+        gradient = jax.grad(functools.partial(jaxnet.cost, **kind))(params, images, targets)
+        for layer, neuron in itertools.product(range(3), range(2)):
+            for source in (None, 1):
+                found = jaxnet.product(jaxnet.factors(params, *one, layer, neuron, source, **kind))
+                expected = gradient[layer].biases[neuron] if source is None else gradient[layer].weights[neuron, source]
+                assert float(found) == pytest.approx(float(expected), rel=1e-12, abs=1e-15)
+            through = jaxnet.paths(params, *one, layer, neuron, **kind)
+            assert through.shape == ((2, 3), (3,), ())[layer]
+            dc_da = jaxnet.factors(params, *one, layer, neuron, None, **kind).dc_da
+            own = dc_da[neuron] if dc_da.ndim else dc_da
+            assert float(jnp.sum(through)) == pytest.approx(float(own), rel=1e-12, abs=1e-15)
+
+
+def test_each_path_is_the_product_of_the_factors_on_its_way():
+    with jax.enable_x64(True):
+        params, images, targets = example(5, (3, 4, 2, 3), n=1)
+        _, activations = jaxnet.trace(params, images[0])
+        slopes = [np.asarray(a * (1 - a)) for a in activations]
+        through = jaxnet.paths(params, images[0], targets[0], 0, 3)
+        for i, o in itertools.product(range(2), range(3)):
+            way = params[1].weights[i, 3] * slopes[1][i] * params[2].weights[o, i] * slopes[2][o]
+            expected = way * 2 * (activations[-1][o] - targets[0, o])
+            assert float(through[i, o]) == pytest.approx(float(expected), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ((3, 0, 0), "layer is 3; this network has layers 0 to 2"),
+        ((-1, 0, 0), "layer is -1"),
+        ((1, 16, 0), "neuron is 16; layer 1 has neurons 0 to 15"),
+        ((0, 0, 784), "source is 784; layer 0 has sources 0 to 783"),
+        ((2, 0, -1), "source is -1; layer 2 has sources 0 to 15"),
+    ],
+)
+def test_a_weight_that_does_not_exist_is_refused_with_the_valid_range(place: tuple[int, int, int], message: str):
+    params = jaxnet.init(jax.random.key(0))
+    with pytest.raises(IndexError, match=message):
+        jaxnet.factors(params, jnp.ones(784), jnp.ones(10), *place)
+    if "source" not in message:
+        with pytest.raises(IndexError, match=message):
+            jaxnet.paths(params, jnp.ones(784), jnp.ones(10), *place[:2])
