@@ -73,7 +73,8 @@ def save_animation(
         figure.savefig(content, format="png", dpi=80)
         pictures.append(Image.open(content).convert("RGB"))
     plt.close(figure)
-    colours = pictures[-1].quantize(128, dither=Image.Dither.NONE)  # one palette for all, so that nothing flickers
+    # One palette for all, so that nothing flickers; this method keeps the colours of the smallest marks.
+    colours = pictures[-1].quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     first, *others = (each.quantize(palette=colours, dither=Image.Dither.NONE) for each in pictures)
     durations: Sequence[int] = [round(1000 * seconds)] * len(others) + [round(10_000 * seconds)]
     content = io.BytesIO()

@@ -179,7 +179,7 @@ def noise_scale(
     squared_length = squared_mean - trace / n
     # The same without example i, whose mean is g - r_i / (n - 1).
     trace_without = (total - squares * n / (n - 1)) / (n - 2)
-    mean_without = squared_mean - 2 * along / (n - 1) + squares / (n - 1) ** 2
+    mean_without = squared_mean - 2 * along / (n - 1) + (squares / (n - 1)) / (n - 1)
     scale_without = scale(trace_without, mean_without - trace_without / (n - 1))
     spread = (n - 1) * jnp.var(scale_without)
     error = jnp.where(jnp.isfinite(spread), jnp.sqrt(spread), jnp.inf)

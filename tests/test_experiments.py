@@ -1,5 +1,7 @@
 """Both scripts end to end on a small slice, and each kind of wrong input."""
 
+import dataclasses
+import importlib
 import json
 import subprocess
 import sys
@@ -307,11 +309,26 @@ def test_redraw_without_a_record_and_with_a_damaged_one(tmp_path: Path, monkeypa
     assert "record.json is damaged" in refused(train_digits, monkeypatch, "--redraw", "--out", str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["train_digits", "full_batch_vs_sgd"])
-def test_help_tells_the_question_and_every_choice(name: str):
-    done = subprocess.run(  # noqa: S603
-        [sys.executable, "-m", f"experiments.{name}", "--help"], capture_output=True, text=True, check=True
-    )
-    assert f"python -m experiments.{name}" in done.stdout
-    for option in ("--data", "--seed", "--limit", "--out", "--redraw"):
-        assert option in done.stdout
+SCRIPTS = sorted(
+    path.stem for path in Path(full_batch_vs_sgd.__file__).parent.glob("*.py") if "def main()" in path.read_text()
+)
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_help_tells_the_question_and_every_choice(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    module = importlib.import_module(f"experiments.{name}")
+    monkeypatch.setattr(sys, "argv", [name, "--help"])
+    with pytest.raises(SystemExit) as stop:
+        module.main()
+    assert stop.value.code == 0
+    said = capsys.readouterr().out
+    fields = [field.name for field in dataclasses.fields(module.Config) if field.name not in ("network", "from_file")]
+    for part in (f"python -m experiments.{name}", "?", "--out", "--redraw", *fields):
+        assert part.replace("_", "-") in said.replace("_", "-")
+
+
+def test_a_script_runs_as_a_module():
+    command = [sys.executable, "-m", "experiments.train_digits", "--help"]
+    assert "--from" in subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603

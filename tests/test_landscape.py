@@ -122,3 +122,9 @@ def test_where_the_gradient_cannot_be_told_from_none_the_scale_is_infinite():
     assert float(found.standard_error) == float("inf")
     with pytest.raises(ValueError, match="there are 2 examples; the noise of a gradient needs at least 3"):
         jaxnet.noise_scale(jnp.zeros(1), balanced[:2], jnp.zeros((2, 1)), gradient=difference)
+
+
+def test_as_many_examples_as_mnist_has_do_not_overflow():
+    images = jnp.ones((60_000, 1)) * jnp.where(jnp.arange(60_000) % 2 == 0, 3.0, 1.0)[:, None]
+    found = jaxnet.noise_scale(jnp.zeros(1), images, jnp.zeros((60_000, 1)), gradient=difference, at_once=10_000)
+    assert float(found.scale) == pytest.approx(1 / 4, rel=1e-3)
