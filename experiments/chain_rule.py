@@ -48,7 +48,7 @@ class Config:
     weights: tuple[str, ...] | None = None
     """What to put into the ledger, each as LAYER:NEURON:SOURCE, layers from 0; the source is a number, or bias. By
     default the weight of each layer that matters most for this image, and the bias that does."""
-    sample: int = 200
+    sample: int = 300
     """Random weights and biases, besides, whose products are compared with jax.grad."""
     chain_input: float = 0.5
     """What the chain of three neurons is given."""

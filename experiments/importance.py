@@ -148,27 +148,6 @@ def measure(
     return measured
 
 
-def named(layer: int, index: int, sizes: Any) -> str:
-    """A pixel, a hidden neuron or an output in words; the image is layer 0."""
-    if layer == len(sizes) - 1:
-        return f"output {index}"
-    if layer > 0:
-        return f"neuron {index} of hidden layer {layer}"
-    side = math.isqrt(sizes[0])
-    return f"pixel in row {index // side}, column {index % side}" if side**2 == sizes[0] else f"pixel {index}"
-
-
-def place(row: script.Record, sizes: Any) -> str:
-    """Where a weight or a bias is, in words."""
-    source = "bias" if row["source"] == -1 else named(row["layer"], row["source"], sizes)
-    return f"{source} → {named(row['layer'] + 1, row['neuron'], sizes)}"
-
-
-def layer_name(layer: int, sizes: Any) -> str:
-    """In words; the image is layer 0."""
-    return "image" if layer == 0 else "outputs" if layer == len(sizes) - 1 else f"hidden layer {layer}"
-
-
 def print_importance(results: script.Record) -> None:
     """The most and the least important weights and biases, and the layers."""
     listed, sizes, zeros = results["listed"], results["sizes"], results["zeros"]
@@ -178,7 +157,7 @@ def print_importance(results: script.Record) -> None:
         ["", "rank", "dC/dw", "over the median", "times less than the first", "images that light the pixel"],
         [
             [
-                place(row, sizes),
+                networks.place(row, sizes),
                 f"{row['rank']:,}",
                 f"{row['slope']:+.3g}",
                 f"{abs(row['slope']) / results['median']:.3g}",
@@ -197,7 +176,7 @@ def print_importance(results: script.Record) -> None:
     print("\nEach layer per weight (root mean square: comparable) and as a whole (length: grows with their number)\n")
     rows = []
     for layer, (rms, length) in enumerate(zip(results["rms"], results["length"], strict=True), start=1):
-        cells = [layer_name(layer, sizes)]
+        cells = [networks.layer_name(layer, sizes)]
         for kind, number in (("weights", sizes[layer - 1] * sizes[layer]), ("biases", sizes[layer])):
             cells += [f"{number:,}", f"{float(rms[kind]):.3g}", f"{float(length[kind]):.3g}"]
         rows.append(cells)
@@ -219,7 +198,7 @@ def print_proof(results: script.Record) -> None:
         ["", "predicted: slope times nudge", "measured", "disagreement"],
         [
             [
-                place(row, sizes),
+                networks.place(row, sizes),
                 f"{row['predicted'][best]:+.6e}",
                 f"{row['measured'][best]:+.6e}",
                 f"{100 * row['error'][best]:.2g} %",
@@ -230,7 +209,10 @@ def print_proof(results: script.Record) -> None:
     print("\nDisagreement in percent: the smaller the nudge the truer the prediction, until float64 rounds\n")
     tables.table(
         ["nudge", *(f"{nudge:g}" for nudge in nudges)],
-        [[place(row, sizes), *(f"{float(f'{100 * error:.2g}'):g}" for error in row["error"])] for row in listed],
+        [
+            [networks.place(row, sizes), *(f"{float(f'{100 * error:.2g}'):g}" for error in row["error"])]
+            for row in listed
+        ],
     )
     print("\n" + conclusion(results))
 
@@ -241,7 +223,8 @@ def conclusion(results: script.Record) -> str:
     first, other = listed[0], next((row for row in listed if row["role"] == "lesser"), listed[-1])
     predicted, measured = (abs(first[change][best] / other[change][best]) for change in ("predicted", "measured"))
     return (
-        f"By its slope, {place(first, sizes)} matters {predicted:.4g} times as much as {place(other, sizes)};"
+        f"By its slope, {networks.place(first, sizes)} matters {predicted:.4g} times as much as"
+        f" {networks.place(other, sizes)};"
         f" nudged by {results['nudges'][best]:g}, it changes the cost {measured:.4g} times as much."
     )
 
@@ -272,7 +255,7 @@ def draw_ranking(results: script.Record, path: Path) -> Path:
                 color=colour,
                 marker="o" if len(slopes) <= 50 else "",
                 markersize=4,
-                label=f"{layer_name(layer, sizes)}: {len(slopes):,} {kind}, rms {rms[kind]:.2g}",
+                label=f"{networks.layer_name(layer, sizes)}: {len(slopes):,} {kind}, rms {rms[kind]:.2g}",
             )
             each.axhline(rms[kind], color=colour, linestyle=style, linewidth=0.7, alpha=0.6)
         each.set(yscale="log", ylabel=f"|dC/d{kind[0]}|", xlabel=f"share of the layer's {kind}, largest first (%)")
@@ -282,7 +265,7 @@ def draw_ranking(results: script.Record, path: Path) -> Path:
     zero = 100 * results["zeros"]["pixels_never_lit"] / sizes[0]
     if zero:
         axes[0].axvspan(100 - zero, 100, color="0.85")
-        note = f"{zero:.1f} % of {layer_name(1, sizes)}\nare exactly zero: their\npixels are never lit"
+        note = f"{zero:.1f} % of {networks.layer_name(1, sizes)}\nare exactly zero: their\npixels are never lit"
         axes[0].text(97 - zero, 0.35, note, transform=axes[0].get_xaxis_transform(), ha="right", fontsize=9)
     figure.suptitle(
         f"Weight for weight, the outputs matter {ratio:.3g} times as much as the first layer (thin lines: rms)"

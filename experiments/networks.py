@@ -1,5 +1,6 @@
 """The network that a script looks at: random, trained here by the lecture's recipe, or from a file."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -97,3 +98,24 @@ def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np
     return np.asarray(data.images[index]), jaxnet.one_hot(data.labels[index : index + 1], jaxnet.sizes_of(params)[-1])[
         0
     ]
+
+
+def named(layer: int, index: int, sizes: Any) -> str:
+    """A pixel, a hidden neuron or an output in words; the image is layer 0."""
+    if layer == len(sizes) - 1:
+        return f"output {index}"
+    if layer > 0:
+        return f"neuron {index} of hidden layer {layer}"
+    side = math.isqrt(sizes[0])
+    return f"pixel in row {index // side}, column {index % side}" if side**2 == sizes[0] else f"pixel {index}"
+
+
+def place(row: script.Record, sizes: Any) -> str:
+    """Where a weight or a bias is, in words."""
+    source = "bias" if row["source"] == -1 else named(row["layer"], row["source"], sizes)
+    return f"{source} → {named(row['layer'] + 1, row['neuron'], sizes)}"
+
+
+def layer_name(layer: int, sizes: Any) -> str:
+    """In words; the image is layer 0."""
+    return "image" if layer == 0 else "outputs" if layer == len(sizes) - 1 else f"hidden layer {layer}"

@@ -27,7 +27,6 @@ from matplotlib.collections import LineCollection
 
 import jaxnet
 from experiments import drawing, networks, script, tables
-from experiments.importance import layer_name, named, place
 from jaxnet.cost import Mean
 
 CHUNK = 500  # images at a time: every one of them has 13,002 wishes, which is what takes memory
@@ -222,7 +221,9 @@ def print_one(results: script.Record, config: Config) -> None:
                 ["", "this image", "average"],
                 [
                     [
-                        place(row, sizes) if "source" in row else named(row["layer"], row["neuron"], sizes),
+                        networks.place(row, sizes)
+                        if "source" in row
+                        else networks.named(row["layer"], row["neuron"], sizes),
                         f"{row['wish']:+.4f}",
                         f"{row['average']:+.4f}",
                     ]
@@ -232,7 +233,7 @@ def print_one(results: script.Record, config: Config) -> None:
     output = int(np.argmax(np.abs(one["params"][-1]["biases"])))
     before, wishes = np.abs(activations[-2]), np.abs(one["params"][-1]["weights"][output])
     bright, dark = int(np.argmax(before)), int(np.argmin(np.where(before > 0, before, np.inf)))
-    names = [f"{named(len(sizes) - 2, neuron, sizes)} ({before[neuron]:.2g})" for neuron in (bright, dark)]
+    names = [f"{networks.named(len(sizes) - 2, neuron, sizes)} ({before[neuron]:.2g})" for neuron in (bright, dark)]
     print(
         f"\nBright neurons first: the weight from {names[0]} to output {output} is nudged"
         f" {tables.number(wishes[bright] / wishes[dark])} times as much as that from {names[1]}, for it is"
@@ -293,7 +294,7 @@ def draw_one(results: script.Record, config: script.Record, path: Path) -> Path:
     drawn = last.imshow(weights, cmap="RdBu", vmin=-scale, vmax=scale, aspect="auto")
     rows, columns = weights.shape
     last.set(yticks=range(rows), xticks=range(0, columns, -(-columns // 8)), ylabel="to output")
-    last.set_xlabel("from pixel" if len(sizes) == 2 else f"from neuron of {layer_name(len(sizes) - 2, sizes)}")
+    last.set_xlabel("from pixel" if len(sizes) == 2 else f"from neuron of {networks.layer_name(len(sizes) - 2, sizes)}")
     last.set_title("what it wants of the last weights", fontsize=10)
     figure.colorbar(drawn, ax=last, label="-dC/dw", shrink=0.7)
     figure.suptitle(
@@ -323,7 +324,7 @@ def draw_neurons(axes: Axes, results: script.Record) -> None:
         colours = np.where(wish > 0, UP, DOWN).tolist()
         in_data_units: Any = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.008}
         axes.quiver(x + 0.11, height - reach / 2, 0 * x, reach, color=colours, zorder=4, **in_data_units)
-        label = f"{layer_name(layer, sizes)}\nlongest arrow {longest:.2g}"
+        label = f"{networks.layer_name(layer, sizes)}\nlongest arrow {longest:.2g}"
         axes.text(layer, 1.01, label, ha="center", va="bottom", fontsize=10)
         if layer > 1:
             weights = np.array(one["params"][layer - 1]["weights"]).ravel()
@@ -388,7 +389,7 @@ def draw_classes(results: script.Record, path: Path) -> Path:
                 colour = "white" if abs(wish) > 0.55 * scale else "black"
                 each.text(column, row, text, ha="center", va="center", color=colour, fontsize=9.5)
         each.axvline(number - 0.5, color="black", linewidth=3)
-        each.set_yticks(range(len(rows)), [place(classes["rows"][row], sizes) for row in rows], fontsize=9.5)
+        each.set_yticks(range(len(rows)), [networks.place(classes["rows"][row], sizes) for row in rows], fontsize=9.5)
         each.set_xticks([])
         figure.colorbar(drawn, ax=each, ticks=(-scale, 0, scale), format="{x:.2g}", pad=0.01, aspect=3 * len(rows))
     top, tall = axes.flat[0], 2 / len(blocks[0])  # in heights of the first block
@@ -414,7 +415,9 @@ def draw_disagreement(results: script.Record, path: Path) -> Path:
         colour, style = drawing.STYLES[rank]
         left.axline((0, 0), slope=last["biases"][output], color=colour, linestyle=style, linewidth=0.8)
         left.plot(a, last["weights"][output], "o^sD"[rank], color=colour, markersize=5, label=f"to output {output}")
-    left.set(xlabel=f"activation that the weight carries ({layer_name(len(sizes) - 2, sizes)})", ylabel="-dC/dw")
+    left.set(
+        xlabel=f"activation that the weight carries ({networks.layer_name(len(sizes) - 2, sizes)})", ylabel="-dC/dw"
+    )
     left.set_title("One image: weights from bright neurons are nudged most", fontsize=10)
     left.legend()
     found, edges = results["disagreement"], np.linspace(-1, 1, 41)

@@ -8,9 +8,10 @@ import numpy as np
 
 def number(value: float) -> str:
     """Three digits that matter, as a person writes them."""
-    if value >= 1e6:
-        return f"{value / 1e6:.3g} million"
-    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
+    for size, name in ((1e9, "billion"), (1e6, "million")):
+        if size <= value < 1e12:
+            return f"{value / size:.3g} {name}"
+    return f"{float(f'{value:.3g}'):,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
 
 
 def spread(values: Any, text: Callable[[float], str] = number, none: str = "not reached") -> str:

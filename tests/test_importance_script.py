@@ -73,12 +73,12 @@ def test_the_ranking_is_that_of_numpy_and_slope_times_nudge_is_the_change_of_cos
 
 def test_places_are_told_in_words():
     sizes = (784, 16, 12, 10)
-    assert importance.place({"layer": 0, "neuron": 3, "source": 30}, sizes) == (
+    assert networks.place({"layer": 0, "neuron": 3, "source": 30}, sizes) == (
         "pixel in row 1, column 2 → neuron 3 of hidden layer 1"
     )
-    assert importance.place({"layer": 1, "neuron": 3, "source": -1}, sizes) == "bias → neuron 3 of hidden layer 2"
-    assert importance.place({"layer": 2, "neuron": 9, "source": 4}, sizes) == "neuron 4 of hidden layer 2 → output 9"
-    assert importance.place({"layer": 0, "neuron": 1, "source": 6}, (7, 2)) == "pixel 6 → output 1"
+    assert networks.place({"layer": 1, "neuron": 3, "source": -1}, sizes) == "bias → neuron 3 of hidden layer 2"
+    assert networks.place({"layer": 2, "neuron": 9, "source": 4}, sizes) == "neuron 4 of hidden layer 2 → output 9"
+    assert networks.place({"layer": 0, "neuron": 1, "source": 6}, (7, 2)) == "pixel 6 → output 1"
 
 
 def test_dead_neurons_are_told_from_pixels_that_are_never_lit():
