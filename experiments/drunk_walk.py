@@ -27,7 +27,8 @@ from matplotlib.patheffects import Normal, Stroke
 
 import jaxnet
 from experiments import drawing, script, tables
-from experiments.full_batch_vs_sgd import Arm, batch_name, parse_arms
+from experiments.full_batch_vs_sgd import Arm, parse_arms
+from jaxnet.calculus import check_grid
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Config:
     arms: tuple[str, ...] = ("full:5:400", "1000:6:7", "100:4:1", "10:0.25:1")
     """The walks, each as BATCH_SIZE:RATE:EPOCHS; the rates are those that full_batch_vs_sgd --tune found."""
     points: int = 100
-    """Points of each walk that are kept for the picture; its length is measured step by step."""
+    """About so many points of each walk are kept for the picture; its length is measured step by step."""
     close_steps: int = 100
     """Single steps, from the middle of the walk with the smallest batches, that are looked at from close by."""
     drunks: int = 4
@@ -73,8 +74,16 @@ def run(config: Config, _folder: Path) -> script.Record:
     ):
         if getattr(config, name) < least:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be at least {least}")
+    if config.points > 10_000:
+        raise ValueError(f"points is {config.points}; each is a whole network that is kept: at most 10,000")
+    check_grid(config.grid, config.grid, numbers=1)
     train, test, classes = script.load(config.data, config.limit)
     arms = sorted(parse_arms(config.arms, len(train.images)), key=lambda arm: -arm.batch_size)
+    for arm in arms:
+        if arm.rate == 0:
+            raise ValueError(
+                f"the rate of {tables.batch_name(arm.batch_size, len(train.images))} is 0; that is no walk"
+            )
     start, order, again, directions, draws = jax.random.split(jax.random.key(config.seed), 5)
     params = jaxnet.init(start, (train.images.shape[1], *config.hidden, classes))
     examples = jnp.asarray(train.images), jaxnet.one_hot(train.labels, classes)
@@ -105,7 +114,7 @@ def take_a_walk(
     n = len(examples[0])
     steps = arm.epochs * n // arm.batch_size
     stride = max(1, steps // config.points)
-    points = min(config.points, steps // stride)
+    points = steps // stride
     if arm.batch_size == n:
         batches = None
     else:
@@ -116,7 +125,7 @@ def take_a_walk(
     end = jax.tree.map(lambda leaf: leaf[-1], path)
     if not np.isfinite(away).all():
         raise script.Stopped(
-            f"{batch_name(arm.batch_size, n)}: rate {arm.rate:g} is too large, the cost is infinite", {}
+            f"{tables.batch_name(arm.batch_size, n)}: rate {arm.rate:g} is too large, the cost is infinite", {}
         )
     return path, {
         "batch_size": arm.batch_size,
@@ -278,7 +287,7 @@ def print_tables(results: script.Record) -> None:
         steps, length, away = arm["steps"][-1], float(arm["length"][-1]), float(arm["displacement"][-1])
         rows.append(
             [
-                f"{batch_name(arm['batch_size'], n)}, rate {arm['rate']:g}",
+                f"{tables.batch_name(arm['batch_size'], n)}, rate {arm['rate']:g}",
                 f"{steps:,}",
                 tables.number(steps * arm["batch_size"]),
                 f"{length:.1f}",
@@ -290,9 +299,8 @@ def print_tables(results: script.Record) -> None:
     tables.table(["", "steps", "examples", "length", "distance", "length / distance", "test accuracy"], rows)
     small = results["arms"][-1]
     stages, sizes = results["stages"], results["stages"][0]["batch_sizes"]
-    print(
-        f"\nAlong the walk with {batch_name(small['batch_size'], n)}: simple noise scale (examples, ± standard error)"
-    )
+    name = tables.batch_name(small["batch_size"], n)
+    print(f"\nAlong the walk with {name}: simple noise scale (examples, ± standard error)")
     print("and cosine of the angle between the gradient of a random batch and that of all images, mean ± deviation\n")
     rows = []
     for stage in stages:
@@ -305,7 +313,7 @@ def print_tables(results: script.Record) -> None:
     print()
 
 
-COLOURS = ["#000000", "#0072b2", "#009e73", "#d55e00", "#cc79a7", "#56b4e9"]
+COLOURS = [colour for colour, _ in drawing.STYLES]
 
 
 def figures(record: script.Record, folder: Path) -> list[Path]:
@@ -324,7 +332,7 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
 def labels(results: script.Record) -> list[str]:
     """One for each walk."""
     return [
-        f"{batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}: {arm['steps'][-1]:,} steps,"
+        f"{tables.batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}: {arm['steps'][-1]:,} steps,"
         f" {tables.number(arm['steps'][-1] * arm['batch_size'])} examples"
         for arm in results["arms"]
     ]
@@ -359,7 +367,7 @@ def on_the_ground(results: script.Record) -> tuple[Figure, list[Axes]]:
         x, y = plane["coordinates"][0][0]
         axes.plot(x, y, "*", color="#f0e442", markersize=16, mec="black", zorder=5)
     left.set_title("The whole way, from a random start")
-    small, rate = batch_name(results["close"]["batch_size"], results["n"]), results["close"]["rate"]
+    small, rate = tables.batch_name(results["close"]["batch_size"], results["n"]), results["close"]["rate"]
     steps = len(results["close"]["coordinates"][0]) - 1
     right.set_title(f"Close up: {steps} single steps at rate {rate:g},\nfrom the middle of the walk with {small}")
     return figure, [left, right]
@@ -385,7 +393,7 @@ def draw_walks(results: script.Record, path: Path) -> Path:
     lines = [
         line for _, line, _ in trails(right, results["close"]["coordinates"], [COLOURS[0], *[COLOURS[3]] * number])
     ]
-    small = batch_name(results["close"]["batch_size"], results["n"])
+    small = tables.batch_name(results["close"]["batch_size"], results["n"])
     names = ["full batch: careful steps", f"{small}: {number} drunk walks"]
     figure.legend(lines[:2], names, fontsize=9, loc="outside lower right")
     figure.suptitle("Walks downhill, seen from above")
@@ -411,7 +419,7 @@ def draw_walking(results: script.Record, path: Path) -> Path:
             head.set_data(*points[last : last + 1].T)
         for arm, text in zip(arms, legend.get_texts(), strict=True):
             steps = arm["steps"][round(frame * (len(arm["steps"]) - 1))]
-            name = batch_name(arm["batch_size"], results["n"])
+            name = tables.batch_name(arm["batch_size"], results["n"])
             text.set_text(f"{name:13} {steps:6,} steps {steps * arm['batch_size']:11,} images")
 
     figure.suptitle("Careful steps and a drunk walk")
@@ -428,7 +436,10 @@ def draw_ends(results: script.Record, path: Path) -> Path:
     for each, end in zip(axes, ends, strict=True):
         filled = draw_ground(each, end["along"], end["along"], end["cost"], levels)
         each.plot(0, 0, "o", color="#d55e00", mec="white", markersize=9)
-        each.set(xlabel="along a random direction", title=f"where {batch_name(end['batch_size'], results['n'])} led to")
+        each.set(
+            xlabel="along a random direction",
+            title=f"where {tables.batch_name(end['batch_size'], results['n'])} led to",
+        )
         each.set_aspect("equal")
     axes[0].set_ylabel("along another random direction")
     bar = figure.colorbar(filled, ax=axes, label="cost", shrink=0.9, format="%.2g")
@@ -449,7 +460,7 @@ def draw_noise(results: script.Record, path: Path) -> Path:
         left.plot(sizes, cosines.mean(axis=1), marker, color=colour, markersize=6, label=f"step {stage['steps']:,}")
     left.set(xscale="log", ylim=(-0.05, 1.05), xlabel="batch size (examples)", ylabel="cosine, mean of random batches")
     left.set_title("Angle between a batch's gradient\nand that of all images", fontsize=10)
-    left.legend(fontsize=7.5, title="line: 1 / sqrt(1 + B / size)", title_fontsize=7.5, loc=(0.02, 0.33))
+    left.legend(fontsize=7.5, title="line: about 1 / sqrt(1 + B / size)", title_fontsize=7.5, loc=(0.02, 0.33))
     steps = np.array([stage["steps"] for stage in stages])
     scale, error = (np.array([stage[key] for stage in stages], float) for key in ("noise_scale", "standard_error"))
     middle.errorbar(steps, scale, 1.96 * error, fmt="o-", color="#0072b2", capsize=3)
@@ -457,11 +468,11 @@ def draw_noise(results: script.Record, path: Path) -> Path:
     middle.set_xticks(steps, [f"{step:,}" for step in steps], fontsize=8)
     middle.set_xticks([], minor=True)
     middle.set(yscale="log", xlabel="steps", ylabel="noise scale (examples)")
-    small = batch_name(results["arms"][-1]["batch_size"], results["n"])
+    small = tables.batch_name(results["arms"][-1]["batch_size"], results["n"])
     middle.set_title(f"Simple noise scale B = tr(Sigma) / |G|²\nalong the walk with {small}", fontsize=10)
     for arm, colour, style in zip(results["arms"], COLOURS, ["-", "--", "-.", ":", "-", "--"], strict=False):
         length, away = (np.array(arm[key], float)[1:] for key in ("length", "displacement"))
-        name = batch_name(arm["batch_size"], results["n"])
+        name = tables.batch_name(arm["batch_size"], results["n"])
         right.plot(arm["steps"][1:], length / away, style, color=colour, label=name, linewidth=1.8)
     right.set(xscale="log", yscale="log", xlabel="steps", ylabel="length of the way / distance from the start")
     right.set_title("How crooked the way is (1: straight)", fontsize=10)

@@ -9,6 +9,7 @@ Three rates, three networks for each, with the first 10,000 training images for 
 """
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ import optax
 from tqdm import tqdm
 
 import jaxnet
-from experiments import drawing, script, tables
+from experiments import drawing, networks, script, tables
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,30 @@ def run(config: Config, _folder: Path) -> script.Record:
     if len(config.rates) < 1:
         raise ValueError("rates is empty; give at least one")
     for rate in config.rates:
-        script.check_rate(rate)
-    if config.steps < 2 * config.every:
-        raise ValueError(f"steps is {config.steps}; it must be at least twice every, {config.every}")
+        if not 0 < rate < math.inf:
+            raise ValueError(f"rate is {rate}; it must be a finite number above zero, for its edge is 2/rate")
+    if config.steps < 2 * config.every or config.steps % config.every:
+        raise ValueError(
+            f"steps is {config.steps}; it must be a multiple of every, {config.every}, and twice it or more"
+        )
     train, _, classes = script.load(config.data, config.limit)
     n, n_in = train.images.shape
     if config.batch_size >= n:
         raise ValueError(f"batch_size is {config.batch_size}; a mini-batch has fewer than all {n} images")
     start, order, look = jax.random.split(jax.random.key(config.seed), 3)
     sizes = (n_in, *config.hidden, classes)
-    networks = jax.vmap(lambda key: jaxnet.init(key, sizes))(jax.random.split(start, config.seeds))
+    params = networks.initial(start, sizes, config.seeds)
     rates = jnp.repeat(jnp.array(config.rates, jnp.float32), config.seeds)
-    params = jax.tree.map(lambda leaf: jnp.tile(leaf, (len(config.rates),) + (1,) * (leaf.ndim - 1)), networks)
+    params = jax.tree.map(lambda leaf: jnp.tile(leaf, (len(config.rates),) + (1,) * (leaf.ndim - 1)), params)
     examples = jnp.asarray(train.images), jaxnet.one_hot(train.labels, classes)
     results: script.Record = {"n": n, "rates": config.rates, "arms": []}
     for batch_size in (n, config.batch_size):
-        results["arms"].append(descend(config, params, rates, examples, order, look, batch_size))
+        arm = descend(config, params, rates, examples, order, look, batch_size)
+        if not (np.isfinite(arm["cost"]) & np.isfinite(arm["sharpness"])).all():
+            raise script.Stopped(
+                f"{tables.batch_name(batch_size, n)}: the cost is no longer finite: try smaller rates", {}
+            )
+        results["arms"].append(arm)
     for arm in results["arms"]:
         arm["settled"] = settled(np.array(arm["sharpness"]), config.rates)
     print_tables(results)
@@ -164,18 +173,14 @@ def settled(sharpness: np.ndarray, rates: tuple[float, ...]) -> np.ndarray:
     return second_half.mean(axis=0) * np.array(rates)[:, None] / 2
 
 
-def name(arm: script.Record, n: int) -> str:
-    """What a person calls it."""
-    return "full batch" if arm["batch_size"] == n else f"batches of {arm['batch_size']:,}"
-
-
 def print_tables(results: script.Record) -> None:
     """Where each rate's sharpness began, peaked and settled; then the verdict."""
     seeds = len(results["arms"][0]["cost"][0][0])
     for arm in results["arms"]:
         steps, sharpness, cost = (np.array(arm[key]) for key in ("steps", "sharpness", "cost"))
         half = f"steps {steps[len(steps) // 2]} to {steps[-1]}"
-        print(f"\nSharpness, {name(arm, results['n'])}, mean ± standard deviation over {seeds} networks\n")
+        name = tables.batch_name(arm["batch_size"], results["n"])
+        print(f"\nSharpness, {name}, mean ± standard deviation over {seeds} networks\n")
         rows = []
         for index, rate in enumerate(results["rates"]):
             second_half = sharpness[len(steps) // 2 :, index].mean(axis=0)
@@ -190,7 +195,9 @@ def print_tables(results: script.Record) -> None:
                     tables.spread(cost[-1, index], "{:.3f}".format),
                 ]
             )
+        worst = 100 * np.max(np.array(arm["error"]) / sharpness)
         tables.table(["", "2/rate", "at the start", f"mean of {half}", "in % of 2/rate, each", "cost at the end"], rows)
+        print(f"Each sharpness is within {worst:.1f} % of an eigenvalue of the Hessian.")
     print("\n" + conclusion(results))
 
 
@@ -200,16 +207,19 @@ def conclusion(results: script.Record, within: float = 0.15) -> str:
     rates = results["rates"]
     at_edge = [f"{rate:g}" for rate, each in zip(rates, full["settled"], strict=True) if all(abs(each - 1) <= within)]
     below = 100 * (1 - np.mean(mini["settled"]) / np.mean(full["settled"]))
+    name = tables.batch_name(mini["batch_size"], results["n"])
     return (
         f"With full batches the sharpness of every network settled within {100 * within:.0f} % of 2/rate at"
         f" {len(at_edge)} of {len(rates)} rates{': ' * bool(at_edge)}{' and '.join(at_edge)};"
-        f" with {name(mini, results['n'])} it was {abs(below):.0f} % {'lower' if below > 0 else 'higher'}."
+        f" with {name} it was {abs(below):.0f} % {'lower' if below > 0 else 'higher'}."
     )
 
 
 def figures(record: script.Record, folder: Path) -> list[Path]:
     """Sharpness and cost against steps, one column for each rate."""
     results = record["results"]
+    if "rates" not in results:
+        return []
     rates = results["rates"]
     figure, axes = plt.subplots(
         2,
@@ -226,7 +236,11 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
             for row, key in enumerate(("sharpness", "cost")):
                 curves = np.array(arm[key], float)[:, index]
                 axes[row, index].plot(
-                    arm["steps"], curves.mean(axis=1), style, color=colour, label=name(arm, results["n"])
+                    arm["steps"],
+                    curves.mean(axis=1),
+                    style,
+                    color=colour,
+                    label=tables.batch_name(arm["batch_size"], results["n"]),
                 )
                 axes[row, index].fill_between(
                     arm["steps"], curves.min(axis=1), curves.max(axis=1), color=colour, alpha=0.2, linewidth=0

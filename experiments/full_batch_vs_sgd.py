@@ -19,7 +19,7 @@ import numpy as np
 import optax
 
 import jaxnet
-from experiments import drawing, script, tables
+from experiments import drawing, networks, script, tables
 
 
 @dataclass(frozen=True)
@@ -89,26 +89,21 @@ def run(config: Config, _folder: Path) -> script.Record:
     compared, tuned_on, order = jax.random.split(jax.random.key(config.seed), 3)
     results: script.Record = {"n": len(train.images), "goal": config.goal}
     if config.tune:
-        results["tuning"] = tune(config, arms, networks(tuned_on, sizes, config.tune_seeds), train, order)
+        results["tuning"] = tune(config, arms, networks.initial(tuned_on, sizes, config.tune_seeds), train, order)
         print_tuning(results)
         arms = [arm._replace(rate=row["best"]) for arm, row in zip(arms, results["tuning"], strict=True)]
-    params = networks(compared, sizes, config.seeds)
+    params = networks.initial(compared, sizes, config.seeds)
     results["arms"] = []
     for arm in arms:
         try:
             history = descend(arm, params, train, test, order)
         except jaxnet.Diverged as diverged:
-            name = batch_name(arm.batch_size, len(train.images))
+            name = tables.batch_name(arm.batch_size, len(train.images))
             raise script.Stopped(f"{name}, rate {arm.rate:g}: {diverged}", results) from None
         results["arms"].append(arm._asdict() | {"history": history})
     results["comparison"] = compare(results["arms"], config.goal)
     print_comparison(results)
     return results
-
-
-def networks(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:
-    """Initial networks, stacked."""
-    return jax.vmap(lambda one: jaxnet.init(one, sizes))(jax.random.split(key, number))
 
 
 def descend(
@@ -121,7 +116,7 @@ def descend(
     steps = -(-len(train.images) // arm.batch_size)
 
     def walk(epochs: int, looks: int) -> jaxnet.History:
-        label = f"{batch_name(arm.batch_size, len(train.images))}, {epochs} epochs"
+        label = f"{tables.batch_name(arm.batch_size, len(train.images))}, {epochs} epochs"
         with script.progress(label, epochs) as show:
             return jaxnet.train_population(
                 order,
@@ -159,7 +154,7 @@ def tune(
     tuning = []
     for arm in arms:
         batch_size = n if arm.batch_size == len(train.images) else min(arm.batch_size, n)
-        with script.progress(f"tuning {batch_name(batch_size, n)}", arm.epochs) as show:
+        with script.progress(f"tuning {tables.batch_name(batch_size, n)}", arm.epochs) as show:
             _, history = jaxnet.train_population(
                 order,
                 stacked,
@@ -223,11 +218,6 @@ def first_reach(along: np.ndarray, curve: np.ndarray, level: float) -> float:
     return float(np.interp(level, curve[last - 1 : last + 1], along[last - 1 : last + 1]))
 
 
-def batch_name(batch_size: int, n: int) -> str:
-    """What a person calls it."""
-    return "full batch" if batch_size == n else f"batches of {batch_size:,}"
-
-
 def print_tuning(results: script.Record) -> None:
     """Held-out accuracy for each arm and rate, the best one starred, and the arms to use from now on."""
     print(
@@ -235,7 +225,7 @@ def print_tuning(results: script.Record) -> None:
     )
     for row in results["tuning"]:
         accuracy = np.asarray(row["accuracy"])
-        print(f"{batch_name(row['batch_size'], results['n'])}, {row['epochs']} epochs")
+        print(f"{tables.batch_name(row['batch_size'], results['n'])}, {row['epochs']} epochs")
         for rate, each in zip(row["grid"], accuracy, strict=True):
             print(f"  rate {rate:<6g} {tables.percent(each):>14}{' *' if rate == row['best'] else ''}")
         if row["best"] in (row["grid"][0], row["grid"][-1]):
@@ -250,7 +240,7 @@ def print_comparison(results: script.Record) -> None:
     arms, comparison = results["arms"], results["comparison"]
     budgets, levels = comparison["budgets"], comparison["levels"]
     seeds = len(comparison["end"][0])
-    names = [f"{batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}" for arm in arms]
+    names = [f"{tables.batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}" for arm in arms]
     print(f"\nTest accuracy (%), mean ± standard deviation over {seeds} networks, after equal\n")
     heads = [f"{tables.number(budgets[measure])} {measure}" for measure in budgets]
     tables.table(
@@ -286,7 +276,7 @@ def conclusion(results: script.Record) -> str:
     arms, to = results["arms"], results["comparison"]["to"]["goal"]
     small = min(range(len(arms)), key=lambda arm: arms[arm]["batch_size"])
     large = max(range(len(arms)), key=lambda arm: arms[arm]["batch_size"])
-    names = [batch_name(arms[arm]["batch_size"], results["n"]) for arm in (small, large)]
+    names = [tables.batch_name(arms[arm]["batch_size"], results["n"]) for arm in (small, large)]
     goal = f"{results['goal']:g} % test accuracy"
     mean = {measure: [np.mean(to[measure][arm]) for arm in (small, large)] for measure in to}
     if not np.isfinite(mean["examples"][0]):
@@ -324,7 +314,7 @@ def draw_curves(results: script.Record, path: Path) -> Path:
     for index, arm in enumerate(results["arms"]):
         colour, style = drawing.STYLES[index % len(drawing.STYLES)]
         history = arm["history"]
-        label = f"{batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}"
+        label = f"{tables.batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}"
         for column, measure in enumerate(("examples", "steps", "seconds")):
             for row, (name, scale) in enumerate((("test_cost", 1), ("test_accuracy", 100))):
                 along = np.array(history[measure], float)[1:]
@@ -353,7 +343,7 @@ def draw_tuning(results: script.Record, path: Path) -> Path:
     for index, row in enumerate(results["tuning"]):
         colour, style = drawing.STYLES[index % len(drawing.STYLES)]
         accuracy = np.array(row["accuracy"], float)
-        label = f"{batch_name(row['batch_size'], results['n'])}, best {row['best']:g}"
+        label = f"{tables.batch_name(row['batch_size'], results['n'])}, best {row['best']:g}"
         axes.plot(row["grid"], accuracy.mean(axis=1), style, color=colour, label=label, marker="o", markersize=4)
         axes.fill_between(row["grid"], accuracy.min(axis=1), accuracy.max(axis=1), color=colour, alpha=0.2, linewidth=0)
     axes.set(

@@ -130,6 +130,9 @@ def run(config: Config, _folder: Path) -> script.Record:
         raise ValueError(f"steps is {steps}; it must be between 1 and 100,000, for every step is recorded")
     if config.grid < 2:
         raise ValueError(f"grid is {config.grid}; a picture needs at least 2 points along each side")
+    if config.grid > 2_000:
+        size = 6e-8 * config.grid**2  # some 60 bytes for each number in memory and in the record
+        raise ValueError(f"grid is {config.grid:,}; so many points a side take some {size:,.1f} GB: at most 2,000")
     if config.rates == ():
         raise ValueError("rates is empty; name at least one learning rate")
     for rate in config.rates or ():
@@ -204,6 +207,8 @@ def look(f: Callable[[jax.Array], jax.Array], point: jax.Array) -> script.Record
         u = gradient / length
         directions |= {"along the gradient": u, "against it": -u, "at right angles to it": jnp.array([-u[1], u[0]])}
     curvature = jaxnet.sharpness(f, point, jax.random.key(0))  # of two variables: exact from any random direction
+    if not np.isfinite(curvature.value):
+        raise ValueError(f"the surface has no finite curvature at ({point[0]:g}, {point[1]:g}); choose another --point")
     return {
         "point": point.tolist(),
         "value": float(f(point)),

@@ -30,7 +30,7 @@ class Source:
     limit: int | None = None
     """Only the first so many training and test images."""
     from_file: Annotated[Path | None, tyro.conf.arg(name="from")] = None
-    """Parameters that train_digits saved, instead of training."""
+    """Parameters that train_digits saved, instead of training; hidden, epochs and seed then do not change them."""
 
 
 class Subject(NamedTuple):
@@ -67,6 +67,11 @@ def get(source: Source) -> Subject:
     return Subject(params, {"activation": jaxnet.sigmoid, "output": jaxnet.sigmoid}, train, test)
 
 
+def initial(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:
+    """Random networks, stacked."""
+    return jax.vmap(lambda one: jaxnet.init(one, sizes))(jax.random.split(key, number))
+
+
 def read(
     path: Path, test: jaxnet.Dataset, classes: int, activation: str = "sigmoid", output: str = "sigmoid"
 ) -> tuple[jaxnet.Params, dict[str, jaxnet.Activation]]:
@@ -75,6 +80,8 @@ def read(
     Raises ValueError where it does not fit the examples.
     """
     params, metadata = load_params(path)
+    if metadata.get("loss", "squared_error") != "squared_error":
+        print(f"{path} was trained on {metadata['loss']}; wherever a cost is looked at here, it is the squared error")
     functions = {}
     for part, otherwise in (("activation", activation), ("output", output)):
         name = metadata.get(part) or otherwise
@@ -95,9 +102,8 @@ def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np
     """One image and its target. Raises IndexError, with the valid range, where there is no such image."""
     if not 0 <= index < len(data.images):
         raise IndexError(f"image is {index}; there are images 0 to {len(data.images) - 1}")
-    return np.asarray(data.images[index]), jaxnet.one_hot(data.labels[index : index + 1], jaxnet.sizes_of(params)[-1])[
-        0
-    ]
+    targets = jaxnet.one_hot(data.labels[index : index + 1], jaxnet.sizes_of(params)[-1])
+    return np.asarray(data.images[index]), targets[0]
 
 
 def named(layer: int, index: int, sizes: Any) -> str:

@@ -83,6 +83,10 @@ def main(
             sys.exit(f"error: {record['stopped']}")
     except (ValueError, IndexError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        sys.exit(f"error: not enough memory: {error}")
 
 
 def banner() -> str:

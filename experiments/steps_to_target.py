@@ -25,8 +25,7 @@ from matplotlib.axes import Axes
 from tqdm import tqdm
 
 import jaxnet
-from experiments import drawing, script, tables
-from experiments.full_batch_vs_sgd import batch_name, networks
+from experiments import drawing, networks, script, tables
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def run(config: Config, _folder: Path) -> script.Record:
         for rows in (slice(n), slice(n, n + config.held_out))
     )
     start, order = jax.random.split(jax.random.key(config.seed))
-    params = networks(start, (train.images.shape[1], *config.hidden, classes), config.seeds)
+    params = networks.initial(start, (train.images.shape[1], *config.hidden, classes), config.seeds)
     params = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (RATES, *leaf.shape)), params)
     at_start = 100 * float(_accuracies(params, held_out).max())
     if at_start >= config.goal:
@@ -257,9 +256,9 @@ def curve(batch_sizes: list[int], steps: np.ndarray) -> script.Record:
     """Perfect scaling, bend and plateau of steps against batch sizes, by rules; nothing is fitted.
 
     Perfect scaling is the fewest examples to the goal at any batch size. At the bend the steps are DEPARTURE times
-    those of perfect scaling (for steps = S (1 + B / batch) that is B), on the straight line between two batch sizes on
-    logarithmic axes. On the plateau no doubling of the batch saves more than the share SAVED of the steps. Where the
-    batch sizes do not show it, bend or plateau is None.
+    those of perfect scaling, on the straight line between two batch sizes on logarithmic axes; for steps =
+    S (1 + B / batch), with 1 the smallest batch, that is B + 2. On the plateau no doubling of the batch saves more than
+    the share SAVED of the steps. Where the batch sizes do not show it, bend or plateau is None.
     """
     sizes = np.array(batch_sizes, float)
     examples = sizes * steps
@@ -298,7 +297,7 @@ def print_steps(results: script.Record) -> None:
     )
     print()
     for row in rows:
-        name = batch_name(row["batch_size"], results["n"]).capitalize()
+        name = tables.batch_name(row["batch_size"], results["n"]).capitalize()
         if not np.isfinite(row["steps"]).all():
             print(
                 f"{name}: no rate from {row['rates'][0]:g} to {row['rates'][-1]:g} took every network to the goal in"
@@ -320,7 +319,7 @@ def conclusion(results: script.Record) -> str:
     bend, plateau = results["curve"]["bend"], results["curve"]["plateau"]
     small, large = rows[0], rows[-1]
     steps = [np.mean(row["steps"]) for row in (small, large)]
-    names = [batch_name(row["batch_size"], results["n"]) for row in (small, large)]
+    names = [tables.batch_name(row["batch_size"], results["n"]) for row in (small, large)]
     if bend is None:
         parts = ["No bend shows among these batch sizes."]
     else:

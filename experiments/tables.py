@@ -14,6 +14,11 @@ def number(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
 
 
+def batch_name(batch_size: int, n: int) -> str:
+    """What a person calls it."""
+    return "full batch" if batch_size == n else f"batches of {batch_size:,}"
+
+
 def spread(values: Any, text: Callable[[float], str] = number, none: str = "not reached") -> str:
     """Mean and standard deviation over the networks that have a number here, and how many those are if not all."""
     values = np.array(values, float)

@@ -73,7 +73,7 @@ def run(config: Config, folder: Path) -> script.Record:
     if config.from_file is None:
         params, results = _train(config, train, test, classes, functions)
         path = folder / "parameters.safetensors"
-        save_params(path, params, {"activation": config.activation, "output": config.output})
+        save_params(path, params, {name: getattr(config, name) for name in ("activation", "output", "loss")})
         results["parameters"] = str(path)
         print(f"saved {path}; classify with it again by --from {path}")
     else:

@@ -26,7 +26,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 import jaxnet
-from experiments import drawing, full_batch_vs_sgd, networks, script, tables
+from experiments import drawing, networks, script, tables
+from experiments.full_batch_vs_sgd import first_reach
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,10 @@ def run(config: Config, _folder: Path) -> script.Record:
     for name in ("shown", "noise", "memory_epochs", "seeds"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
+    if config.noise > 1_000_000:
+        raise ValueError(
+            f"noise is {config.noise:,}, some {config.noise * 3e-6:,.0f} GB of pixels; take up to 1,000,000"
+        )
     script.check_rate(config.memory_rate)
     subject, before = networks.get(replace(config.network, epochs=0)), None
     n = len(subject.train.images)
@@ -194,7 +199,7 @@ def memorise(config: Config, number: int, subject: networks.Subject, key: jax.Ar
     """
     start, order, shuffle = jax.random.split(key, 3)
     images, labels = (jnp.asarray(part[:number]) for part in subject.train)
-    params = full_batch_vs_sgd.networks(start, jaxnet.sizes_of(subject.params), config.seeds)
+    params = networks.initial(start, jaxnet.sizes_of(subject.params), config.seeds)
     found: script.Record = {"images": number}
     for name, answers in (("true", labels), ("shuffled", jax.random.permutation(shuffle, labels))):
         with script.progress(f"{number} images, {name} labels", config.memory_epochs) as show:
@@ -213,7 +218,7 @@ def memorise(config: Config, number: int, subject: networks.Subject, key: jax.Ar
             "epochs": history.epochs,
             "train_accuracy": curves,
             "test_accuracy": 100 * _accuracies(learnt, subject.test),
-            "epochs_to_half": [full_batch_vs_sgd.first_reach(history.epochs, curve, HALF) for curve in curves.T],
+            "epochs_to_half": [first_reach(history.epochs, curve, HALF) for curve in curves.T],
         }
     return found
 

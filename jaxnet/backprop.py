@@ -11,7 +11,7 @@ The desired nudges are the negatives of these. Lecture, chapters 3 and 4; Nielse
 (there with the one-half, here without).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,13 +33,10 @@ def errors(
 ) -> tuple[tuple[Float[Array, " _"], ...], tuple[Float[Array, " _"], ...]]:
     """For one example and every layer, the activations a' that came in and the error delta = dC0/dz; first layer first.
 
-    Raises TypeError where an argument has no derivative written by hand.
+    At the output delta is the loss's own; before it delta = da/dz (w^T delta of the layer after). Raises TypeError
+    where an argument has no derivative written by hand, ValueError where image or target do not fit. Nielsen, BP1, BP2.
     """
-    for name, function in (("activation", activation), ("output", output)):
-        if not isinstance(function, Activation):
-            raise TypeError(f"{name} is {function}; backpropagation by hand needs Activation(function, derivative)")
-    if not isinstance(loss, Loss):
-        raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, slope, delta)")
+    check_by_hand(activation, output, loss)
     zs, activations = trace(params, image, activation=activation, output=output)
     check_target(zs[-1], target)
     delta = loss.delta(zs[-1], jnp.asarray(target), output)
@@ -49,6 +46,15 @@ def errors(
         delta = chain(activation.derivative(zs[layer - 1]), dc_da)
         deltas.append(delta)
     return (jnp.asarray(image), *activations[:-1]), tuple(reversed(deltas))
+
+
+def check_by_hand(activation: Any, output: Any, loss: Any) -> None:
+    """Raises TypeError, naming the argument, where one has no derivative written by hand."""
+    for name, function in (("activation", activation), ("output", output)):
+        if not isinstance(function, Activation):
+            raise TypeError(f"{name} is {function}; backpropagation by hand needs Activation(function, derivative)")
+    if not isinstance(loss, Loss):
+        raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, slope, delta)")
 
 
 def backprop(
@@ -155,9 +161,15 @@ def average_nudges(
     output: Activation = sigmoid,
     loss: Loss = squared_error,
 ) -> Nudges:
-    """The mean over the examples of what each of them wants; of weights and biases, the negative gradient of the cost.
+    """The mean over the examples of what each of them wants: 1/n sum_x `nudges`(x).
 
-    All the examples' wishes are stored on the way: for more than some thousands, `in_chunks(average_nudges, 1000)`.
+    Of weights and biases this is the negative gradient of the cost. Takes the arguments of `average_gradient`. All the
+    examples' wishes are stored on the way: for more than some thousands, `in_chunks(average_nudges, 1000)`. Raises
+    ValueError where there are no examples or they do not fit. Lecture, chapter 3.
+
+    >>> params = (Layer(jnp.array([[2.0]]), jnp.array([0.0])),)
+    >>> average_nudges(params, jnp.zeros((2, 1)), jnp.array([[1.0], [0.0]])).params  # they want the opposite
+    (Layer(weights=Array([[0.]], dtype=float32), biases=Array([0.], dtype=float32)),)
     """
 
     def one(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Nudges:

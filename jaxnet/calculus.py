@@ -157,9 +157,15 @@ class Field(NamedTuple):
 
 
 def gradient_field(
-    f: Callable[[Float[Array, "2"]], Scalar], xs: Float[Array, " nx"], ys: Float[Array, " ny"], *, at_once: int = 1024
+    f: Callable[[Float[Array, "2"]], Scalar],
+    xs: Float[Array | np.ndarray, " nx"],
+    ys: Float[Array | np.ndarray, " ny"],
+    *,
+    at_once: int = 1024,
 ) -> Field:
-    """The values of f and its two partial derivatives at every point (x, y) of a grid. `at_once` as for `on_grid`.
+    """The values of f and its two partial derivatives, df/dx and df/dy, at every point (x, y) of a grid.
+
+    `at_once` and what is raised are as for `on_grid`; ValueError too where f does not return one number.
 
     >>> field = gradient_field(lambda point: point[0] * point[1], jnp.array([1.0, 2.0]), jnp.array([3.0]))
     >>> field.values
@@ -167,33 +173,42 @@ def gradient_field(
     >>> field.gradients[0, 1]
     Array([3., 2.], dtype=float32)
     """
-    _check_scalar(f, jnp.zeros(2, xs.dtype))
+    _check_scalar(f, jnp.zeros(2, jnp.asarray(xs).dtype))
     return Field(*on_grid(jax.value_and_grad(f), xs, ys, at_once=at_once))
 
 
 def on_grid(
-    f: Callable[[Float[Array, "2"]], PyTree], xs: Float[Array, " nx"], ys: Float[Array, " ny"], *, at_once: int = 1024
+    f: Callable[[Float[Array, "2"]], PyTree],
+    xs: Float[Array | np.ndarray, " nx"],
+    ys: Float[Array | np.ndarray, " ny"],
+    *,
+    at_once: int = 1024,
 ) -> PyTree:
     """What f returns at every point (x, y) of a grid: a leading (ny, nx) on every leaf, row by row from ys[0].
 
     Only `at_once` points are computed side by side, which bounds the memory that f itself takes: 1 for a cost over many
-    images. Raises ValueError, with the figure, where the result would not fit into the memory of the device.
+    images. Raises ValueError, with the figure, where the grid would take more than half the memory of the device.
 
     >>> on_grid(lambda point: point[0] - point[1], jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 1.0]))
     Array([[1., 2., 3.],
            [0., 1., 2.]], dtype=float32)
     """
+    xs, ys = jnp.asarray(xs), jnp.asarray(ys)
     each = jax.eval_shape(f, jax.ShapeDtypeStruct((2,), xs.dtype))
-    numbers = 2 + sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(each))  # the point, and what f makes of it
-    needed, there = len(xs) * len(ys) * numbers * xs.dtype.itemsize, _memory()
-    if there is not None and needed > there:
-        raise ValueError(
-            f"a grid of {len(xs):,} by {len(ys):,} points takes {needed / 1e9:,.1f} GB;"
-            f" this device has {there / 1e9:,.1f} GB: take fewer points"
-        )
+    check_grid(len(xs), len(ys), sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(each)), xs.dtype.itemsize)
     points = jnp.stack(jnp.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    found = jax.lax.map(f, points, batch_size=min(at_once, len(points)))
+    found = jax.lax.map(f, points, batch_size=max(1, min(at_once, len(points))))
     return jax.tree.map(lambda leaf: leaf.reshape(len(ys), len(xs), *leaf.shape[1:]), found)
+
+
+def check_grid(nx: int, ny: int, numbers: int, itemsize: int = 4) -> None:
+    """Raises ValueError, with the figure, where a grid of so many numbers a point takes half the memory or more."""
+    needed, there = nx * ny * (numbers + 6) * itemsize, _memory()  # the points themselves are held three times
+    if there is not None and needed > there / 2:
+        raise ValueError(
+            f"a grid of {nx:,} by {ny:,} points takes {needed / 1e9:,.1f} GB, more than half of the"
+            f" {there / 1e9:,.1f} GB of this device: take fewer points"
+        )
 
 
 def _memory() -> int | None:
@@ -205,13 +220,25 @@ def _memory() -> int | None:
 
 
 def _check_scalar(f: Callable[[Any], Any], point: PyTree) -> None:
+    for leaf in jax.tree.leaves(point):
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise ValueError(
+                f"the point has numbers of {jnp.result_type(leaf)}; a nudge needs floats: 3.0 instead of 3"
+            )
+    if sum(np.size(leaf) for leaf in jax.tree.leaves(point)) == 0:
+        raise ValueError("the point has no variables; a derivative needs at least one")
     value = jax.eval_shape(f, point)
     if getattr(value, "shape", None) != ():
         what = f"an array of shape {value.shape}" if hasattr(value, "shape") else str(jax.tree.structure(value))
         raise ValueError(f"the function returns {what}; a derivative needs one number, of shape ()")
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(f"the function returns a number of {value.dtype}; a derivative needs a float")
 
 
 def _check_shape(name: str, point: PyTree, vector: PyTree) -> None:
     expected, found = (jax.tree.map(np.shape, tree) for tree in (point, vector))
     if jax.tree.structure(point) != jax.tree.structure(vector) or expected != found:
         raise ValueError(f"{name} has shape {found}; it must have the shape of the point, {expected}")
+    kinds = [[jnp.result_type(leaf) for leaf in jax.tree.leaves(tree)] for tree in (point, vector)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(f"{name} has numbers of {kinds[1][0]}; the point has {kinds[0][0]}, and they must be the same")

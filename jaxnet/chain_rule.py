@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnet.backprop import errors
-from jaxnet.cost import Loss, squared_error
+from jaxnet.backprop import check_by_hand, errors
+from jaxnet.cost import Loss, check_target, squared_error
 from jaxnet.network import Activation, Params, sigmoid, trace
 
 
@@ -70,6 +70,8 @@ def factors(
 def product(factors: Factors) -> Float[Array, ""]:
     """dC0/dw = dz/dw da/dz dC0/da.
 
+    NaN where cross-entropy meets an activation rounded to the wrong end: zero times infinity, which `backprop` avoids.
+
     >>> float(product(Factors(jnp.array(3.0), jnp.array(0.25), jnp.array(-1.0))))
     -0.75
     """
@@ -91,7 +93,7 @@ def paths(
 
     Entry [i, ..., o] is that of the path through neuron i of the next layer ... to output o: the product of dz/da da/dz
     for each neuron on the way, and of dC0/da_o. At the output layer there is no way to go, and the shape is ().
-    Raises IndexError, with the valid range, where there is no such neuron.
+    Raises as `factors` does.
 
     >>> import jax, jaxnet
     >>> params = jaxnet.init(jax.random.key(0), (4, 3, 2, 5))
@@ -99,7 +101,9 @@ def paths(
     (2, 5)
     """
     check_weight(params, layer, neuron, None)
+    check_by_hand(activation, output, loss)
     zs, _ = trace(params, image, activation=activation, output=output)
+    check_target(zs[-1], target)
     ways = loss.slope(zs[-1], jnp.asarray(target), output)  # from each activation of a layer, to begin with the last
     for later in range(len(params) - 1, layer, -1):
         da_dz = (output if later == len(params) - 1 else activation).derivative(zs[later])

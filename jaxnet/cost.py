@@ -25,7 +25,8 @@ class Loss(NamedTuple):
     used; backpropagation by hand needs the derivatives.
 
     - `function`: C0, a scalar.
-    - `slope`: dC0/da (n_out,), how the cost answers to each output's activation.
+    - `slope`: dC0/da (n_out,), how the cost answers to each output's activation. Of cross-entropy it is infinite where
+      an activation rounds to the wrong end; `delta` is not.
     - `delta`: dC0/dz = da/dz dC0/da (n_out,), "the error of the output layer".
     """
 

@@ -27,7 +27,7 @@ class Ranking(NamedTuple):
 
 
 def rank(gradient: Params) -> Ranking:
-    """All components of a gradient, sorted by size. Components of equal size stay in the order of the network.
+    """All components of a gradient, sorted by size; equal ones stay in the order of the network, NaN comes last.
 
     >>> ranking = rank((Layer(jnp.array([[0.1, -3.2]]), jnp.array([0.5])),))
     >>> ranking.source

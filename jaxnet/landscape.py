@@ -33,6 +33,8 @@ def on_plane(plane: Plane, point: Float[Array, "2"]) -> Params:
     >>> on_plane(Plane(one, one, one), jnp.array([2.0, 3.0]))
     (Layer(weights=Array([[6.]], dtype=float32), biases=Array([0.], dtype=float32)),)
     """
+    if point.shape != (2,):
+        raise ValueError(f"point has shape {point.shape}; a point of a plane has two coordinates, (2,)")
     x, y = point
     return jax.tree.map(lambda o, u, v: o + x * u + y * v, *plane)
 
@@ -76,8 +78,15 @@ class PCA(NamedTuple):
 def pca_plane(path: Params) -> PCA:
     """The plane of the first two principal components of a path, or of several, one after the other.
 
-    Principal components of a walk look smooth whatever the walk is, so `explained` belongs beside every picture. Raises
-    ValueError for fewer than three points. Li et al. 2018.
+    With x_t the points and m their mean, u and v are the first two right singular vectors of the rows x_t - m, and
+    `coordinates` (x_t - m) . u and (x_t - m) . v. The shares are NaN where the points do not differ. Principal
+    components of a walk look smooth whatever the walk is (Antognini and Sohl-Dickstein 2018, arXiv 1806.08805), so the
+    shares belong beside every picture. Raises ValueError for fewer than three points. Li et al. 2018.
+
+    >>> corners = jnp.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]])
+    >>> path = (Layer(corners[:, None, :], jnp.zeros((4, 1))),)
+    >>> [round(float(share), 4) for share in pca_plane(path).explained]
+    [0.8, 0.2]
     """
     number = len(jax.tree.leaves(path)[0])
     if number < 3:
@@ -88,7 +97,9 @@ def pca_plane(path: Params) -> PCA:
     strays = points - mean[None]
     _, lengths, directions = jnp.linalg.svd(strays, full_matrices=False)
     plane = Plane(unravel(mean), unravel(directions[0]), unravel(directions[1]))
-    return PCA(plane, strays @ directions[:2].T, lengths[:2] ** 2 / jnp.sum(lengths**2))
+    variance, rounding = jnp.sum(lengths**2), jnp.finfo(points.dtype).eps * jnp.linalg.norm(points)
+    explained = jnp.where(variance > rounding**2, lengths[:2] ** 2 / variance, jnp.nan)
+    return PCA(plane, strays @ directions[:2].T, explained)
 
 
 def cosine(one: PyTree, other: PyTree) -> Float[Array, ""]:
@@ -152,13 +163,20 @@ def noise_scale(
     About the batch size up to which larger batches still take proportionally fewer steps. With g_i the gradients and g
     their mean, tr(Sigma) = sum_i |g_i - g|^2 / (n - 1) and |G|^2 = |g|^2 - tr(Sigma) / n. The standard error is the
     jackknife's: from the n estimates that leave one example out. `gradient` is a function of (params, image, target)
-    for ONE example; `at_once` of them are stored at a time. Raises ValueError for fewer than three examples.
-    McCandlish et al. 2018, arXiv 1812.06162.
+    for ONE example; `at_once` of them are stored at a time. Raises ValueError for fewer than three examples, or
+    `at_once` below 1. McCandlish et al. 2018, arXiv 1812.06162.
+
+    >>> numbers = jnp.array([[0.0], [1.0], [2.0], [5.0]])  # gradients of mean 2 and variance 14/3: 14/3 / (4 - 14/12)
+    >>> found = noise_scale(jnp.zeros(1), numbers, numbers, gradient=lambda params, image, target: image)
+    >>> round(float(found.scale), 4)
+    1.6471
     """
     check_answers(images, targets)
     n = len(images)
     if n < 3:
         raise ValueError(f"there are {n} examples; the noise of a gradient needs at least 3")
+    if at_once < 1:
+        raise ValueError(f"at_once is {at_once}; it must be at least 1")
     examples = jnp.asarray(images), jnp.asarray(targets)
 
     def mean_gradient(params: Any, images: Array, targets: Array) -> PyTree:

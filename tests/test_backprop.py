@@ -226,6 +226,8 @@ for attempt in (
     lambda: jaxnet.forward(params, jnp.ones((5, 3))),
     lambda: jaxnet.cost(params, jnp.ones((5, 3)), jnp.ones((4, 2))),
     lambda: jaxnet.accuracy(params, jnp.ones((5, 3)), jnp.ones(4, int)),
+    lambda: jaxnet.paths(params, image, target, 0, 0, output=jnp.tanh),
+    lambda: jaxnet.on_plane(jaxnet.Plane(params, params, params), jnp.ones(3)),
 ):
     try:
         attempt()
@@ -241,6 +243,8 @@ for attempt in (
         r"ValueError image has shape \(5, 3\); .* use jax.vmap for many",
         r"ValueError there are 5 images but 4 answers",
         r"ValueError there are 5 images but 4 answers",
+        r"TypeError output is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
+        r"ValueError point has shape \(3,\); a point of a plane has two coordinates",
     ]
     for line, pattern in zip(printed.splitlines(), expected, strict=True):
         assert re.match(pattern, line), line

@@ -129,7 +129,9 @@ def test_a_gradient_field_has_rows_of_y_and_columns_of_x():
 
 def test_a_grid_that_does_not_fit_into_memory_is_refused_with_the_figure():
     xs = jnp.linspace(0, 1, 1_000_000)
-    with pytest.raises(ValueError, match=r"1,000,000 by 1,000,000 points takes 20,000.0 GB; this device has .* GB"):
+    with pytest.raises(
+        ValueError, match=r"1,000,000 by 1,000,000 points takes 36,000.0 GB, more than half of the .* GB of this device"
+    ):
         jaxnet.gradient_field(lambda p: p[0], xs, xs)
 
 
@@ -161,3 +163,18 @@ def test_wrong_input_is_named():
         jaxnet.hessian_vector_product(f, point, (point,))
     with pytest.raises(ValueError, match="iterations is 0"):
         jaxnet.sharpness(f, point, jax.random.key(0), iterations=0)
+    with pytest.raises(ValueError, match="the point has numbers of int32; a nudge needs floats"):
+        jaxnet.gradient(f, jnp.array([3, 5]))
+    with pytest.raises(ValueError, match="direction has numbers of int32; the point has float32"):
+        jaxnet.directional_derivative(f, point, jnp.array([1, 0, 0]))
+    with pytest.raises(ValueError, match="the point has no variables"):
+        jaxnet.sharpness(f, jnp.ones(0), jax.random.key(0))
+    with pytest.raises(ValueError, match="the function returns a number of int32"):
+        jaxnet.gradient(lambda x: jnp.argmax(x), point)
+
+
+def test_a_grid_may_be_of_numpy():
+    values = jaxnet.on_grid(
+        lambda point: point[0] + point[1], np.linspace(0, 1, 3, dtype=np.float32), np.zeros(2, "f4")
+    )
+    np.testing.assert_allclose(values, [[0, 0.5, 1]] * 2)

@@ -37,12 +37,11 @@ def test_the_product_of_the_factors_equals_autodiff_for_hundreds_of_weights_and_
         find = jax.jit(lambda *a: jaxnet.product(jaxnet.factors(*a)), static_argnums=(3, 4, 5))
         rng, checked = np.random.default_rng(0), 0
         for layer, (w, b) in enumerate(autodiff):
-            scale = float(jnp.abs(w).max())
             for source in (None, *rng.integers(w.shape[1], size=70).tolist()):
                 neuron = int(rng.integers(len(b)))
                 expected = b[neuron] if source is None else w[neuron, source]
                 found = find(params, images[0], targets[0], layer, neuron, source)
-                assert abs(float(found - expected)) < 1e-12 * scale
+                assert float(found) == pytest.approx(float(expected), rel=1e-12, abs=1e-18)
                 checked += 1
         assert checked > 200
 
@@ -95,3 +94,13 @@ def test_a_weight_that_does_not_exist_is_refused_with_the_valid_range(place: tup
     if "source" not in message:
         with pytest.raises(IndexError, match=message):
             jaxnet.paths(params, jnp.ones(784), jnp.ones(10), *place[:2])
+
+
+def test_paths_and_factors_refuse_the_same_things():
+    params = jaxnet.init(jax.random.key(0), (4, 3, 5))
+    for attempt in (
+        lambda target, **kind: jaxnet.factors(params, jnp.ones(4), target, 0, 2, None, **kind),
+        lambda target, **kind: jaxnet.paths(params, jnp.ones(4), target, 0, 2, **kind),
+    ):
+        with pytest.raises(ValueError, match=r"target has shape \(1,\); this network has 5 outputs"):
+            attempt(jnp.zeros(1))

@@ -22,7 +22,7 @@ def test_it_walks_looks_measures_and_draws(
     results = main(drunk_walk, monkeypatch, *SMALL.split(), "--out", str(tmp_path))["results"]
     full, small = results["arms"]
     assert [full["batch_size"], small["batch_size"]] == [100, 20]
-    assert full["steps"] == list(range(6))  # 8 steps, kept one by one, 5 of them
+    assert full["steps"] == list(range(9))
     assert small["steps"] == [0, 3, 6, 9, 12, 15]
     for arm in (full, small):
         assert arm["length"][0] == arm["displacement"][0] == 0
@@ -69,6 +69,8 @@ def test_the_walk_is_plain_descent_and_its_length_that_of_its_single_steps(few: 
     [
         ("--points 2", "points is 2; it must be at least 3"),
         ("--grid 1", "grid is 1"),
+        ("--grid 100000000000", "points takes 280,000,000,000,000.0 GB"),
+        ("--arms full:0:2 20:0:1", "the rate of full batch is 0"),
         ("--arms full:1:8", "at least two different batch sizes"),
         ("--arms full:1e30:8 20:0.5:3", "full batch: rate 1e+30 is too large"),
     ],

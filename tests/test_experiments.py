@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import jaxnet
+from experiments import __main__ as everything
 from experiments import full_batch_vs_sgd, tables, train_digits
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -88,7 +89,7 @@ def test_every_choice_of_train_digits_trains(tmp_path: Path, monkeypatch: pytest
     assert cost[-1] < 0.5 * cost[0]
     assert record["results"]["sizes"] == [784, 12, 10]
     _, metadata = jaxnet.load_params(tmp_path / "parameters.safetensors")
-    assert metadata == {"activation": "relu", "output": "softmax"}
+    assert metadata == {"activation": "relu", "output": "softmax", "loss": "cross_entropy"}
 
 
 def test_a_digit_that_is_never_predicted_is_named(
@@ -310,7 +311,9 @@ def test_redraw_without_a_record_and_with_a_damaged_one(tmp_path: Path, monkeypa
 
 
 SCRIPTS = sorted(
-    path.stem for path in Path(full_batch_vs_sgd.__file__).parent.glob("*.py") if "def main()" in path.read_text()
+    path.stem
+    for path in Path(full_batch_vs_sgd.__file__).parent.glob("*.py")
+    if "script.main(" in path.read_text(encoding="utf-8")
 )
 
 
@@ -327,6 +330,24 @@ def test_help_tells_the_question_and_every_choice(
     fields = [field.name for field in dataclasses.fields(module.Config) if field.name not in ("network", "from_file")]
     for part in (f"python -m experiments.{name}", "?", "--out", "--redraw", *fields):
         assert part.replace("_", "-") in said.replace("_", "-")
+
+
+def test_one_command_runs_every_script():
+    assert sorted(everything.ORDER) == SCRIPTS
+
+
+def test_one_command_says_what_there_is_and_what_failed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(sys, "argv", ["experiments", "--only", "nonsense"])
+    with pytest.raises(SystemExit, match="there is no experiment nonsense; there are train_digits"):
+        everything.main()
+    monkeypatch.setattr(sys, "argv", ["experiments", "--only", "train_digits"])
+    monkeypatch.setattr(sys, "executable", "false")
+    with pytest.raises(SystemExit) as stop:
+        everything.main()
+    assert stop.value.code == 1
+    assert "failed" in capsys.readouterr().out
 
 
 def test_a_script_runs_as_a_module():

@@ -182,7 +182,7 @@ def test_a_function_that_is_no_surface_is_refused(
         ("--rates", "rates is empty"),
         ("--steps 0", "steps is 0; it must be between 1 and 100,000"),
         ("--grid 1", "grid is 1; a picture needs at least 2 points"),
-        ("--grid 1000000", "a grid of 1,000,000 by 1,000,000 points takes 40,000.0 GB"),
+        ("--grid 1000000", "so many points a side take some 60,000.0 GB: at most 2,000"),
         ("--surface himmelblau --point 0 0", "the sharpness at the point is -26"),
     ],
 )

@@ -45,6 +45,7 @@ def test_a_path_of_fewer_than_three_points_has_no_plane_and_of_one_no_length():
     with pytest.raises(ValueError, match="path has 2 points; a plane needs at least 3"):
         jaxnet.pca_plane(two)
     assert float(jaxnet.walk(two).length) == 0
+    assert np.isnan(jaxnet.pca_plane(jax.tree.map(lambda leaf: jnp.repeat(leaf, 2, axis=0), two)).explained).all()
     with pytest.raises(ValueError, match="path has fewer than 2 points"):
         jaxnet.walk(jax.tree.map(lambda leaf: leaf[:1], two))
 
