@@ -6,7 +6,8 @@ From the same random start, the lecture's network walks downhill with all 60,000
 batches of 1,000, 100 and 10. The walks are drawn on the plane that they stray from least, over the cost on that plane;
 the ends of two of them are looked at on planes of random directions. And the drunkenness is measured: the angle
 between the gradient of a batch and that of all images, the noise scale, the length of the way over the distance
-from its start. TIME
+from its start. Some 70 seconds on two cores. Over --seed 0 to 4 the walk with batches of 10 is 19.7 ± 0.5 times as long
+as it leads far, that of the full batch 5.1 ± 0.9 times, and it needs a four hundredth of the examples.
 """
 
 import functools

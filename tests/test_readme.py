@@ -3,8 +3,13 @@ import re
 from pathlib import Path
 
 import jax
+import pytest
+
+import jaxnet
+from experiments.__main__ import ORDER
 
 README = Path(__file__).parent.parent / "README.md"
+GALLERY = README.parent / "experiments" / "README.md"
 
 
 def test_the_examples_of_the_readme_give_what_they_show():
@@ -14,8 +19,31 @@ def test_the_examples_of_the_readme_give_what_they_show():
     assert result.failed == 0
 
 
-def test_every_file_and_picture_that_the_readme_names_is_there():
-    names = re.findall(r"\]\((?!http)([^)]+)\)", README.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", [README, GALLERY], ids=["README", "gallery"])
+def test_every_file_picture_and_heading_that_a_page_names_is_there(page: Path):
+    text = page.read_text(encoding="utf-8")
+    names = re.findall(r"\]\((?!http)([^)]+)\)", text)
     assert len(names) > 10
     for name in names:
-        assert (README.parent / name).is_file(), name
+        there = f"\n## {name[1:]}\n" in text if name.startswith("#") else (page.parent / name).is_file()
+        assert there, name
+
+
+def test_every_script_stands_in_the_gallery_and_in_the_table_of_chapters():
+    for name in ORDER:
+        assert f"\n## {name}\n" in GALLERY.read_text(encoding="utf-8")
+        assert f"`{name}`" in README.read_text(encoding="utf-8")
+
+
+def test_every_picture_of_the_gallery_is_shown_somewhere():
+    shown = README.read_text(encoding="utf-8") + GALLERY.read_text(encoding="utf-8")
+    for picture in (GALLERY.parent / "gallery").iterdir():
+        assert f"gallery/{picture.name})" in shown
+
+
+def test_the_functions_that_the_table_of_chapters_names_are_public():
+    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.count("|") == 4]
+    table = rows[rows.index("| the lecture | functions | script |") + 2 :]
+    for row in table[:12]:
+        for name in re.findall(r"`([a-z_]+)", row.split("|")[2]):
+            assert hasattr(jaxnet, name) or name == "Layer", name
