@@ -461,7 +461,7 @@ def draw_noise(results: script.Record, path: Path) -> Path:
         left.plot(sizes, cosines.mean(axis=1), marker, color=colour, markersize=6, label=f"step {stage['steps']:,}")
     left.set(xscale="log", ylim=(-0.05, 1.05), xlabel="batch size (examples)", ylabel="cosine, mean of random batches")
     left.set_title("Angle between a batch's gradient\nand that of all images", fontsize=10)
-    left.legend(fontsize=7.5, title="line: about 1 / sqrt(1 + B / size)", title_fontsize=7.5, loc=(0.02, 0.33))
+    left.legend(fontsize=7.5, title="line: ≈ 1/√(1 + B/size)", title_fontsize=7.5, loc=(0.02, 0.36))
     steps = np.array([stage["steps"] for stage in stages])
     scale, error = (np.array([stage[key] for stage in stages], float) for key in ("noise_scale", "standard_error"))
     middle.errorbar(steps, scale, 1.96 * error, fmt="o-", color="#0072b2", capsize=3)
