@@ -197,9 +197,9 @@ def print_tables(results: script.Record) -> None:
                     tables.spread(cost[-1, index], "{:.3f}".format),
                 ]
             )
-        worst = 100 * np.max(np.array(arm["error"]) / sharpness)
+        worst = 100 * np.max(np.array(arm["error"])) / np.max(sharpness)
         tables.table(["", "2/rate", "at the start", f"mean of {half}", "in % of 2/rate, each", "cost at the end"], rows)
-        print(f"Each sharpness is within {worst:.1f} % of an eigenvalue of the Hessian.")
+        print(f"Each is as close to an eigenvalue of the Hessian as {worst:.1f} % of the largest sharpness here.")
     print("\n" + conclusion(results))
 
 

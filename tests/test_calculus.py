@@ -19,7 +19,7 @@ def bowl(seed: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return q @ np.diag(eigenvalues) @ q.T, rng.normal(size=n), np.sort(eigenvalues)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 1_000_000), st.integers(1, 12))
 def test_on_a_quadratic_bowl_everything_equals_its_closed_form(seed: int, n: int):
     with jax.enable_x64(True):
