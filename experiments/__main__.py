@@ -2,7 +2,7 @@
 
     python -m experiments
 
-Results go to results/NAME/ as if each script had been started by hand. Some ten minutes on two cores.
+Results go to results/NAME/ as if each script had been started by hand. Some eight minutes on two cores.
 """
 
 import subprocess

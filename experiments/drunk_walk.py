@@ -425,7 +425,8 @@ def draw_walking(results: script.Record, path: Path) -> Path:
 
     figure.suptitle("Careful steps and a drunk walk")
     show(1.0)
-    return drawing.save_animation(figure, show, np.linspace(0, 1, 51), path, seconds=0.12)
+    frames = min(51, max(len(points) for points, _, _ in moving))
+    return drawing.save_animation(figure, show, np.linspace(0, 1, frames), path, seconds=0.12)
 
 
 def draw_ends(results: script.Record, path: Path) -> Path:

@@ -72,7 +72,7 @@ def test_hand_backprop_equals_autodiff_for_every_activation_and_cost(kind: dict)
         assert relative_difference(jaxnet.backprop(params, images[0], targets[0], **kind), one) < 1e-12
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     st.integers(0, 1_000_000),
     st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple),
