@@ -143,7 +143,7 @@ def entry(
     w, b = gradient[layer]
 
     def nudged_cost(amount: float) -> float:
-        nudged = nudge(params, layer, neuron, source, amount)
+        nudged = networks.nudge(params, layer, neuron, source, amount)
         return float(example_cost(nudged, image, target, **functions))
 
     product = float(jaxnet.product(three))
@@ -157,13 +157,6 @@ def entry(
         "difference": difference,
         "disagreement": disagreement(product, autodiff, difference),
     }
-
-
-def nudge(params: jaxnet.Params, layer: int, neuron: int, source: int | None, amount: float) -> jaxnet.Params:
-    """The same parameters but for one weight, or bias where the source is None."""
-    w, b = params[layer]
-    nudged = (w, b.at[neuron].add(amount)) if source is None else (w.at[neuron, source].add(amount), b)
-    return (*params[:layer], jaxnet.Layer(*nudged), *params[layer + 1 :])
 
 
 def central_difference(f: Callable[[float], float]) -> float:

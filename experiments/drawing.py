@@ -1,7 +1,7 @@
 """What the pictures of all scripts share: colours, rows of pixels as pictures, files written whole."""
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ def pattern(axes: Axes, numbers: Any, scale: float) -> AxesImage:
 def strongest(numbers: Any) -> float:
     """A scale for `pattern`: nearly the largest size among the numbers, for a few strong ones would pale all others."""
     return float(np.quantile(np.abs(np.asarray(numbers, float)), 0.995)) or 1.0
+
+
+def band(axes: Axes, along: Any, curves: np.ndarray, style: str, *, color: str, **line: Any) -> None:
+    """Curves (points, networks): their mean as a line, the lowest and highest of them as a band."""
+    axes.plot(along, curves.mean(axis=1), style, color=color, **line)
+    axes.fill_between(along, curves.min(axis=1), curves.max(axis=1), color=color, alpha=0.2, linewidth=0)
 
 
 def tiles(number: int) -> tuple[Figure, list[Axes]]:
@@ -77,7 +83,7 @@ def save_animation(
     # One palette for all, so that nothing flickers; this method keeps the colours of the smallest marks.
     colours = pictures[-1].quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     first, *others = (each.quantize(palette=colours, dither=Image.Dither.NONE) for each in pictures)
-    durations: Sequence[int] = [round(1000 * seconds)] * len(others) + [round(10_000 * seconds)]
+    durations = [round(1000 * seconds)] * len(others) + [round(10_000 * seconds)]
     content = io.BytesIO()
-    first.save(content, format="GIF", save_all=True, append_images=others, duration=list(durations), loop=0)
+    first.save(content, format="GIF", save_all=True, append_images=others, duration=durations, loop=0)
     return write_whole(path, content.getvalue())

@@ -64,17 +64,7 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Walks, then looks at the ground from above, then measures."""
-    for name, least in (
-        ("points", 3),
-        ("close_steps", 2),
-        ("drunks", 1),
-        ("stages", 2),
-        ("batches", 2),
-        ("grid", 2),
-        ("plane_images", 1),
-    ):
-        if getattr(config, name) < least:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least {least}")
+    script.check_at_least(config, points=3, close_steps=2, drunks=1, stages=2, batches=2, grid=2, plane_images=1)
     if config.points > 10_000:
         raise ValueError(f"points is {config.points}; each is a whole network that is kept: at most 10,000")
     check_grid(config.grid, config.grid, numbers=1)

@@ -55,9 +55,7 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Descends twice, in full batches and in mini-batches, with all rates and networks side by side."""
-    for name in ("batch_size", "steps", "every", "iterations", "seeds"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
+    script.check_at_least(config, batch_size=1, steps=1, every=1, iterations=1, seeds=1)
     if len(config.rates) < 1:
         raise ValueError("rates is empty; give at least one")
     for rate in config.rates:
@@ -73,13 +71,11 @@ def run(config: Config, _folder: Path) -> script.Record:
         raise ValueError(f"batch_size is {config.batch_size}; a mini-batch has fewer than all {n} images")
     start, order, look = jax.random.split(jax.random.key(config.seed), 3)
     sizes = (n_in, *config.hidden, classes)
-    params = networks.initial(start, sizes, config.seeds)
-    rates = jnp.repeat(jnp.array(config.rates, jnp.float32), config.seeds)
-    params = jax.tree.map(lambda leaf: jnp.tile(leaf, (len(config.rates),) + (1,) * (leaf.ndim - 1)), params)
+    params, rates = networks.at_rates(networks.initial(start, sizes, config.seeds), config.rates)
     examples = jnp.asarray(train.images), jaxnet.one_hot(train.labels, classes)
     results: script.Record = {"n": n, "rates": config.rates, "arms": []}
     for batch_size in (n, config.batch_size):
-        arm = descend(config, params, rates, examples, order, look, batch_size)
+        arm = descend(config, params, jnp.asarray(rates), examples, order, look, batch_size)
         if not (np.isfinite(arm["cost"]) & np.isfinite(arm["sharpness"])).all():
             raise script.Stopped(
                 f"{tables.batch_name(batch_size, n)}: the cost is no longer finite: try smaller rates", {}
@@ -136,7 +132,12 @@ def orders(key: jax.Array, n: int, batch_size: int, steps: int) -> Iterator[jax.
 
 @functools.partial(jax.jit, static_argnames="batch_size")
 def walk(
-    params: jaxnet.Params, rates: jax.Array, images: jax.Array, targets: jax.Array, orders: jax.Array, batch_size: int
+    params: jaxnet.Params,
+    rates: jax.Array,
+    images: jax.Array,
+    targets: jax.Array,
+    orders: jax.Array,
+    batch_size: int,
 ) -> jaxnet.Params:
     """Plain gradient descent of every network at its own rate, on the same batches."""
 
@@ -185,15 +186,14 @@ def print_tables(results: script.Record) -> None:
         print(f"\nSharpness, {name}, mean ± standard deviation over {seeds} networks\n")
         rows = []
         for index, rate in enumerate(results["rates"]):
-            second_half = sharpness[len(steps) // 2 :, index].mean(axis=0)
-            share = [f"{100 * value:.0f}" for value in arm["settled"][index]]
+            share = np.array(arm["settled"][index])
             rows.append(
                 [
                     f"rate {rate:g}",
                     f"{2 / rate:.3f}",
                     tables.spread(sharpness[0, index], "{:.3f}".format),
-                    tables.spread(second_half, "{:.3f}".format),
-                    ", ".join(share),
+                    tables.spread(share * 2 / rate, "{:.3f}".format),
+                    ", ".join(f"{100 * each:.0f}" for each in share),
                     tables.spread(cost[-1, index], "{:.3f}".format),
                 ]
             )
@@ -237,16 +237,8 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
         for arm, (colour, style) in zip(results["arms"], (("#0072b2", "-"), ("#d55e00", "-.")), strict=True):
             for row, key in enumerate(("sharpness", "cost")):
                 curves = np.array(arm[key], float)[:, index]
-                axes[row, index].plot(
-                    arm["steps"],
-                    curves.mean(axis=1),
-                    style,
-                    color=colour,
-                    label=tables.batch_name(arm["batch_size"], results["n"]),
-                )
-                axes[row, index].fill_between(
-                    arm["steps"], curves.min(axis=1), curves.max(axis=1), color=colour, alpha=0.2, linewidth=0
-                )
+                name = tables.batch_name(arm["batch_size"], results["n"])
+                drawing.band(axes[row, index], arm["steps"], curves, style, color=colour, label=name)
             tops.append(np.array(arm["sharpness"], float)[1:, index].max())
         axes[0, index].axhline(2 / rate, color="black", linewidth=1.2, linestyle="--", label="2/rate: the edge")
         axes[0, index].set_title(f"rate {rate:g}: the edge is at {2 / rate:.3g}", fontsize=11)

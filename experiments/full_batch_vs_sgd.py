@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import optax
@@ -78,9 +77,7 @@ def parse_arms(arms: tuple[str, ...], n: int) -> list[Arm]:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Tunes if asked to, descends every arm, compares."""
-    for name in ("seeds", "tune_seeds"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
+    script.check_at_least(config, seeds=1, tune_seeds=1)
     if not 0 < config.goal <= 100:
         raise ValueError(f"goal is {config.goal}; it must be a test accuracy in percent, above 0 and up to 100")
     train, test, classes = script.load(config.data, config.limit)
@@ -149,8 +146,7 @@ def tune(
         script.check_rate(rate)
     n = len(train.images) * 5 // 6
     seen, held_out = (jaxnet.Dataset(train.images[rows], train.labels[rows]) for rows in (slice(n), slice(n, None)))
-    rates = np.repeat(np.array(config.grid, np.float32), config.tune_seeds)
-    stacked = jax.tree.map(lambda leaf: jnp.tile(leaf, (len(config.grid),) + (1,) * (leaf.ndim - 1)), params)
+    stacked, rates = networks.at_rates(params, config.grid)
     tuning = []
     for arm in arms:
         batch_size = n if arm.batch_size == len(train.images) else min(arm.batch_size, n)
@@ -319,10 +315,7 @@ def draw_curves(results: script.Record, path: Path) -> Path:
             for row, (name, scale) in enumerate((("test_cost", 1), ("test_accuracy", 100))):
                 along = np.array(history[measure], float)[1:]
                 curves = scale * np.array(history[name], float)[1:]
-                axes[row, column].plot(along, curves.mean(axis=1), style, color=colour, label=label)
-                axes[row, column].fill_between(
-                    along, curves.min(axis=1), curves.max(axis=1), color=colour, alpha=0.2, linewidth=0
-                )
+                drawing.band(axes[row, column], along, curves, style, color=colour, label=label)
     for column, what in enumerate(
         ("examples seen", "steps taken", f"seconds of training, {seeds} networks side by side")
     ):
@@ -344,8 +337,7 @@ def draw_tuning(results: script.Record, path: Path) -> Path:
         colour, style = drawing.STYLES[index % len(drawing.STYLES)]
         accuracy = np.array(row["accuracy"], float)
         label = f"{tables.batch_name(row['batch_size'], results['n'])}, best {row['best']:g}"
-        axes.plot(row["grid"], accuracy.mean(axis=1), style, color=colour, label=label, marker="o", markersize=4)
-        axes.fill_between(row["grid"], accuracy.min(axis=1), accuracy.max(axis=1), color=colour, alpha=0.2, linewidth=0)
+        drawing.band(axes, row["grid"], accuracy, style, color=colour, label=label, marker="o", markersize=4)
     axes.set(
         xscale="log", xlabel="learning rate", ylabel="accuracy on held-out images (%)", title="Each arm's best rate"
     )

@@ -132,13 +132,9 @@ def measure(
         each = jax.vmap(costs, in_axes=(0, None, None))(stacked, images, targets)
         return jnp.mean(each[1:] - each[:1], axis=1)
 
-    def nudged(row: script.Record, nudge: float) -> jaxnet.Params:
-        w, b = params[row["layer"]]
-        if row["source"] == -1:
-            b = b.at[row["neuron"]].add(nudge)
-        else:
-            w = w.at[row["neuron"], row["source"]].add(nudge)
-        return (*params[: row["layer"]], jaxnet.Layer(w, b), *params[row["layer"] + 1 :])
+    def nudged(row: script.Record, amount: float) -> jaxnet.Params:
+        source = None if row["source"] == -1 else row["source"]
+        return networks.nudge(params, row["layer"], row["neuron"], source, amount)
 
     mean_changes = jax.jit(jaxnet.in_chunks(changes, CHUNK))
     measured = []

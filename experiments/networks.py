@@ -1,11 +1,13 @@
 """The network that a script looks at: random, trained here by the lecture's recipe, or from a file."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import tyro
@@ -72,6 +74,13 @@ def initial(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Param
     return jax.vmap(lambda one: jaxnet.init(one, sizes))(jax.random.split(key, number))
 
 
+def at_rates(params: jaxnet.Params, rates: Sequence[float]) -> tuple[jaxnet.Params, np.ndarray]:
+    """Every one of the stacked networks at every rate: networks and rates, all the networks of the first rate first."""
+    each = len(params[0].biases)
+    stacked = jax.tree.map(lambda leaf: jnp.tile(leaf, (len(rates),) + (1,) * (leaf.ndim - 1)), params)
+    return stacked, np.repeat(np.array(rates, np.float32), each)
+
+
 def read(
     path: Path, test: jaxnet.Dataset, classes: int, activation: str = "sigmoid", output: str = "sigmoid"
 ) -> tuple[jaxnet.Params, dict[str, jaxnet.Activation]]:
@@ -96,6 +105,13 @@ def read(
             f" this data has {pixels} pixels and {classes} classes: choose the --data that it was trained on"
         )
     return params, functions
+
+
+def nudge(params: jaxnet.Params, layer: int, neuron: int, source: int | None, amount: float) -> jaxnet.Params:
+    """The same parameters but for one weight, or bias where the source is None."""
+    w, b = params[layer]
+    nudged = (w, b.at[neuron].add(amount)) if source is None else (w.at[neuron, source].add(amount), b)
+    return (*params[:layer], jaxnet.Layer(*nudged), *params[layer + 1 :])
 
 
 def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np.ndarray, jax.Array]:

@@ -49,10 +49,7 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """What one image wants, and what is left of it in the average over a batch."""
-    for name in ("batch", "strongest"):
-        value = getattr(config, name)
-        if value is not None and value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
+    script.check_at_least(config, batch=1, strongest=1)
     subject = networks.get(config.network)
     n, sizes = len(subject.train.images), jaxnet.sizes_of(subject.params)
     if config.batch is not None and config.batch > n:

@@ -177,6 +177,14 @@ def load(name: str, limit: int | None) -> tuple[Dataset, Dataset, int]:
     return Dataset(train.images[few], train.labels[few]), Dataset(test.images[few], test.labels[few]), classes
 
 
+def check_at_least(config: Any, **least: int) -> None:
+    """Raises ValueError, naming the choice, where one of these is set to less than that."""
+    for name, number in least.items():
+        value = getattr(config, name)
+        if value is not None and value < number:
+            raise ValueError(f"{name} is {value}; it must be at least {number}")
+
+
 def check_rate(rate: float) -> None:
     """Raises ValueError unless the learning rate is one that descends."""
     if not (math.isfinite(rate) and rate >= 0):

@@ -114,9 +114,7 @@ def run(config: Config, _folder: Path) -> script.Record:
 
 def check(config: Config) -> None:
     """Raises ValueError, naming the choice, where one makes no sense."""
-    for name in ("seeds", "max_steps", "max_epochs", "limit", "held_out"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
+    script.check_at_least(config, seeds=1, max_steps=1, max_epochs=1, limit=1, held_out=1)
     if not 0 < config.goal <= 100:
         raise ValueError(f"goal is {config.goal}; it must be an accuracy in percent, above 0 and up to 100")
     if not 0 < config.rate < math.inf:

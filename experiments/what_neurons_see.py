@@ -65,9 +65,7 @@ LAYERS = ("first", "second")
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Looks at the first weights, at what excites each neuron, at answers to noise, and at learning by heart."""
-    for name in ("shown", "noise", "memory_epochs", "seeds"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be at least 1")
+    script.check_at_least(config, shown=1, noise=1, memory_epochs=1, seeds=1)
     if config.noise > 1_000_000:
         raise ValueError(
             f"noise is {config.noise:,}, some {config.noise * 3e-6:,.0f} GB of pixels; take up to 1,000,000"
@@ -425,10 +423,7 @@ def draw_memory(memory: list[script.Record], path: Path) -> Path:
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained", sharey=True)
     for labels, (colour, line) in (("true", drawing.STYLES[1]), ("shuffled", drawing.STYLES[3])):
         curves = np.array(most[labels]["train_accuracy"])
-        left.plot(most[labels]["epochs"], curves.mean(axis=1), line, color=colour, label=f"{labels} labels")
-        left.fill_between(
-            most[labels]["epochs"], curves.min(axis=1), curves.max(axis=1), color=colour, alpha=0.25, linewidth=0
-        )
+        drawing.band(left, most[labels]["epochs"], curves, line, color=colour, label=f"{labels} labels")
         ends = np.array([row[labels]["train_accuracy"][-1] for row in memory])
         tests = np.array([row[labels]["test_accuracy"] for row in memory])
         for values, marker, images in ((ends, "o", "these images"), (tests, "s", "test images")):

@@ -77,8 +77,12 @@ def backprop(
     (Layer(weights=Array([[-0.]], dtype=float32), biases=Array([-0.25], dtype=float32)),)
     """
     inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
-    gradient = tuple(Layer(jnp.outer(delta, a), delta) for a, delta in zip(inputs, deltas, strict=True))
+    gradient = _gradient(inputs, deltas)
     return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
+
+
+def _gradient(inputs: tuple[Array, ...], deltas: tuple[Array, ...]) -> Params:
+    return tuple(Layer(jnp.outer(delta, a), delta) for a, delta in zip(inputs, deltas, strict=True))
 
 
 def average_gradient(
@@ -148,8 +152,8 @@ def nudges(
     inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
     z = params[-1].weights @ inputs[-1] + params[-1].biases
     before = [-layer.weights.T @ delta for layer, delta in zip(params, deltas, strict=True)]
-    gradient = tuple(Layer(jnp.outer(delta, a), delta) for a, delta in zip(inputs, deltas, strict=True))
-    return Nudges((*before, -loss.slope(z, jnp.asarray(target), output)), jax.tree.map(jnp.negative, gradient))
+    wishes = jax.tree.map(jnp.negative, _gradient(inputs, deltas))
+    return Nudges((*before, -loss.slope(z, jnp.asarray(target), output)), wishes)
 
 
 def average_nudges(
