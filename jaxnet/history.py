@@ -5,13 +5,14 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from jaxnet.cost import Mean, in_chunks
+from jaxnet.data import brightness
 from jaxnet.network import Params
 
-Examples = tuple[Float[Array, "_ n_in"], Float[Array, "_ n_out"]]
-"""Images and targets."""
+Examples = tuple[Num[Array, "_ n_in"], Float[Array, "_ n_out"]]
+"""Images, as numbers or as bytes, and targets."""
 
 
 class Metrics(NamedTuple):
@@ -80,10 +81,11 @@ def evaluate(
         return accuracy(params, images, jnp.argmax(targets, axis=-1))
 
     def testing(params: Params, images: Array, targets: Array) -> tuple[Array, Array]:
+        images = brightness(images)
         return cost(params, images, targets), right(params, images, targets)
 
     def training(params: Params, images: Array, targets: Array) -> tuple[Array, Array, Params]:
-        return *testing(params, images, targets), gradient(params, images, targets)
+        return *testing(params, images, targets), gradient(params, brightness(images), targets)
 
     train_cost, train_accuracy, slope = in_chunks(training, chunk_size)(params, *train)
     if test is None:

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key
 from jaxnet.cost import Mean, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
-from jaxnet.data import Dataset, check, one_hot
+from jaxnet.data import Dataset, as_bytes, brightness, check, one_hot
 from jaxnet.descent import State, epoch
 from jaxnet.history import Examples, History, Metrics, Row, evaluate, written
 from jaxnet.network import Params, sizes_of
@@ -188,7 +188,12 @@ def _epoch(
     gradient: Mean | None,
     chunk_size: int,
 ) -> State:
-    slope = in_chunks(gradient or jax.grad(cost), chunk_size)
+    by_images = gradient or jax.grad(cost)
+
+    def by_pixels(params: Params, pixels: Array, targets: Array) -> Params:
+        return by_images(params, brightness(pixels), targets)
+
+    slope = in_chunks(by_pixels, chunk_size)
 
     def one_network(state: State, optimizer: optax.GradientTransformation) -> State:
         return epoch(state, images, targets, order, batch_size=batch_size, optimizer=optimizer, gradient=slope)
@@ -314,6 +319,6 @@ def _on_device(name: str, params: Params, data: Dataset) -> Examples:
         check(data)
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
-        return jnp.asarray(data.images), one_hot(data.labels, n_out)
+        return as_bytes(data.images), one_hot(data.labels, n_out)
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error
