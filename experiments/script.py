@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import jax
 import numpy as np
+import platformdirs
 import tyro
 from tqdm import tqdm
 
@@ -69,6 +70,7 @@ def main(
     try:
         if not arguments.output.redraw:
             check_writable(folder)
+            keep_compiled()
             print(banner(), flush=True)
             record = {"experiment": name, "config": asdict(config), **environment()}
             try:
@@ -87,6 +89,17 @@ def main(
         if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         sys.exit(f"error: not enough memory: {error}")
+
+
+def keep_compiled() -> None:
+    """Keeps what JAX compiles in the user's cache folder, so that the next run does not compile it again.
+
+    JAX's own settings come first: JAX_COMPILATION_CACHE_DIR chooses the folder, JAX_ENABLE_COMPILATION_CACHE=false
+    does without.
+    """
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("jaxnet")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def banner() -> str:

@@ -18,7 +18,7 @@ from jaxnet.calculus import (
 from jaxnet.chain_rule import Factors, factors, paths, product
 from jaxnet.checkpoint import load_params, save_params
 from jaxnet.cost import Loss, Penalty, accuracy, cost, cross_entropy, in_chunks, l2, squared_error
-from jaxnet.data import Dataset, dataset, load, one_hot
+from jaxnet.data import Dataset, as_bytes, brightness, dataset, load, on_bytes, one_hot
 from jaxnet.descent import Info, State, epoch, step
 from jaxnet.history import History
 from jaxnet.importance import Ranking, per_weight, rank
@@ -114,6 +114,9 @@ __all__ = [
     "load",
     "dataset",
     "one_hot",
+    "as_bytes",
+    "brightness",
+    "on_bytes",
     # Rolling downhill (descent.py, history.py, training.py)
     "State",
     "Info",

@@ -62,7 +62,8 @@ def epoch(
     """Visits the examples in the given order, `batch_size` of them for each step.
 
     `order` is a permutation of all n examples, or a stretch of one for a part of an epoch. Where the batch size does
-    not divide it, the last batch is smaller: its gradient is the mean over the examples that are left.
+    not divide it, the last batch is smaller: its gradient is the mean over the examples that are left. Images kept as
+    bytes (`as_bytes`) take a `gradient` that knows them: `on_bytes(jax.grad(cost))`.
 
     Raises ValueError for a batch size below 1. Lecture, chapter 2, stochastic gradient descent; Nielsen, chapter 1.
     """
@@ -78,11 +79,14 @@ def epoch(
     def next_batches(state: State, rows: Int[Array, "batches batch"]) -> tuple[State, None]:
         return jax.lax.scan(next_batch, state, (images[rows], targets[rows]))
 
-    steps, rest = divmod(len(order), batch_size)
-    together = max(few for few in range(1, max(1, _FETCHED // batch_size) + 1) if steps % few == 0)
-    rows = order[: steps * batch_size].reshape(steps // together, together, batch_size)
-    state, _ = jax.lax.scan(next_batches, state, rows)
-    if rest:
-        last = order[-rest:]
+    # Most batches are fetched several at a time; those that are left, and then a last smaller one, on their own.
+    together = max(1, _FETCHED // batch_size)
+    several, left = divmod(len(order), together * batch_size)
+    state, _ = jax.lax.scan(next_batches, state, order[: len(order) - left].reshape(several, together, batch_size))
+    batches, smaller = divmod(left, batch_size)
+    if batches:
+        state, _ = next_batches(state, order[len(order) - left : len(order) - smaller].reshape(batches, batch_size))
+    if smaller:
+        last = order[-smaller:]
         state, _ = next_batch(state, (images[last], targets[last]))
     return state

@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float, Num
 
 from jaxnet.cost import Mean, in_chunks
-from jaxnet.data import brightness
+from jaxnet.data import on_bytes
 from jaxnet.network import Params
 
 Examples = tuple[Num[Array, "_ n_in"], Float[Array, "_ n_out"]]
@@ -81,15 +81,14 @@ def evaluate(
         return accuracy(params, images, jnp.argmax(targets, axis=-1))
 
     def testing(params: Params, images: Array, targets: Array) -> tuple[Array, Array]:
-        images = brightness(images)
         return cost(params, images, targets), right(params, images, targets)
 
     def training(params: Params, images: Array, targets: Array) -> tuple[Array, Array, Params]:
-        return *testing(params, images, targets), gradient(params, brightness(images), targets)
+        return *testing(params, images, targets), gradient(params, images, targets)
 
-    train_cost, train_accuracy, slope = in_chunks(training, chunk_size)(params, *train)
+    train_cost, train_accuracy, slope = in_chunks(on_bytes(training), chunk_size)(params, *train)
     if test is None:
         test_cost = test_accuracy = jnp.full_like(train_cost, jnp.nan)
     else:
-        test_cost, test_accuracy = in_chunks(testing, chunk_size)(params, *test)
+        test_cost, test_accuracy = in_chunks(on_bytes(testing), chunk_size)(params, *test)
     return Metrics(train_cost, train_accuracy, optax.tree.norm(slope), test_cost, test_accuracy)

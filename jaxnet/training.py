@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key
 from jaxnet.cost import Mean, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
-from jaxnet.data import Dataset, as_bytes, brightness, check, one_hot
+from jaxnet.data import Dataset, as_bytes, check, on_bytes, one_hot
 from jaxnet.descent import State, epoch
 from jaxnet.history import Examples, History, Metrics, Row, evaluate, written
 from jaxnet.network import Params, sizes_of
@@ -188,12 +188,7 @@ def _epoch(
     gradient: Mean | None,
     chunk_size: int,
 ) -> State:
-    by_images = gradient or jax.grad(cost)
-
-    def by_pixels(params: Params, pixels: Array, targets: Array) -> Params:
-        return by_images(params, brightness(pixels), targets)
-
-    slope = in_chunks(by_pixels, chunk_size)
+    slope = in_chunks(on_bytes(gradient or jax.grad(cost)), chunk_size)
 
     def one_network(state: State, optimizer: optax.GradientTransformation) -> State:
         return epoch(state, images, targets, order, batch_size=batch_size, optimizer=optimizer, gradient=slope)
@@ -261,9 +256,10 @@ def _descend(
     see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
     started = time.perf_counter()
-    order = _shuffle(key, 0, n)
+    _shuffle.lower(key, 0, n).compile()
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
-        _epoch.lower(state, rates, *examples, order[:size], **walk.keywords).compile()
+        rows = jax.ShapeDtypeStruct((size,), jnp.int32)
+        _epoch.lower(state, rates, *examples, rows, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 

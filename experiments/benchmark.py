@@ -1,0 +1,586 @@
+"""How fast is it, and next to whom?
+
+    pip install -e '.[experiments,benchmark]'
+    python -m experiments.benchmark
+
+The same network, images, batches, rate and number of steps in jaxnet and in other software, in turn, on this machine:
+NumPy, PyTorch, scikit-learn, JAX the usual way, and plain C on one core. Then from a cold process to 95 % of the test
+images; many networks at once; what time and memory grow with; and what part each reaches of what the machine could do.
+Some ten minutes on two cores; what is not installed is left out, and said.
+"""
+
+import functools
+import importlib.util
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+
+import jaxnet
+from experiments import drawing, roofline, script, tables
+from experiments.peers import Params, by_c, by_numpy
+from experiments.peers.race import initial
+from experiments.peers.worker import Worker
+
+Part = Literal["speed", "race", "compile", "populations", "growth", "precision"]
+
+
+class Program(NamedTuple):
+    """One way to do the work."""
+
+    label: str
+    peer: str
+    needs: str | None
+    """A package, or cc for a compiler of C."""
+    choices: dict[str, Any]
+
+
+PROGRAMS = {
+    "jaxnet": Program("jaxnet", "jaxnet", None, {}),
+    "numpy": Program("NumPy", "numpy", None, {}),
+    "pytorch": Program("PyTorch eager", "pytorch", "torch", {}),
+    "pytorch_compiled": Program("PyTorch compiled", "pytorch", "torch", {"compiled": True}),
+    "sklearn": Program("scikit-learn", "sklearn", "sklearn", {}),
+    "jax_loop": Program("JAX, Python loop", "jax_loop", None, {}),
+    "c": Program("C, one core", "c", "cc", {}),
+}
+
+RATE = 0.1  # low, so that rounding errors do not grow and final costs can be compared
+TWIN = "jaxnet, cross-entropy"  # scikit-learn classifies with no other cost, so its final cost is compared with this
+
+
+@dataclass(frozen=True)
+class Config:
+    """The choices."""
+
+    parts: tuple[Part, ...] = ("speed", "race", "compile", "populations", "growth")
+    """What to measure; precision (float32, TF32 and bfloat16 products) is for accelerators."""
+    networks: tuple[str, ...] = ("784-16-16-10", "784-30-10", "784-100-10", "784-800-10")
+    """Neurons in each layer, of the networks of the first part."""
+    batches: tuple[str, ...] = ("10", "32", "100", "1000", "full")
+    """Batch sizes of the first part."""
+    programs: tuple[str, ...] = tuple(PROGRAMS)
+    """Whom to compare; jaxnet is always there."""
+    repeats: int = 5
+    """Runs of each program that count, one of each in turn, after one that does not."""
+    operations: float = 2e9
+    """Arithmetic in one run of the first part, which decides how many steps it takes (one to 2,000)."""
+    populations: tuple[int, ...] = (1, 4, 16, 64)
+    """Numbers of networks to train at once; on an accelerator up to 4096."""
+    race: tuple[str, ...] = (
+        "jaxnet:10:1",
+        "jaxnet:32:2",
+        "jaxnet:100:4",
+        "pytorch:10:1",
+        "pytorch:32:2",
+        "pytorch:100:4",
+        "sklearn:10:0.5",
+        "sklearn:32:1",
+        "sklearn:100:1",
+    )
+    """Who races from a cold process to the goal, as PROGRAM:BATCH_SIZE:RATE; the fastest of each program counts."""
+    goal: float = 95.0
+    """Test accuracy in percent at which the race ends."""
+    race_hidden: tuple[int, ...] = (30,)
+    """Neurons in each hidden layer of the network that races."""
+    seed: int = 0
+    """Decides the initial weights and the order of the examples."""
+    limit: int | None = None
+    """Only the first so many training and test images; the race always takes all."""
+
+
+def run(config: Config, _folder: Path) -> script.Record:
+    """Measures the parts one after the other."""
+    script.check_at_least(config, repeats=1)
+    programs = available(config.programs)
+    networks = [sizes_of(name) for name in config.networks]
+    entrants = [parse_entrant(text) for text in config.race]
+    if min(config.populations, default=1) < 1:
+        raise ValueError(f"populations are {config.populations}; there must be at least 1 network")
+    train, _, _ = script.load("mnist", config.limit)
+    n = len(train.images)
+    batches = [parse_batch(name, n) for name in config.batches]
+    machine = roofline.measure()
+    print(
+        f"{os.cpu_count()} cores; a matrix product reaches {machine.operations / 1e9:.0f} billion operations a second,"
+        f" a copy {machine.bytes / 1e9:.0f} GB/s"
+    )
+    results: script.Record = {"n": n, "cores": os.cpu_count(), "machine": machine._asdict()}
+    targets = np.asarray(jaxnet.one_hot(train.labels))
+    if "speed" in config.parts:
+        with workers(config, programs) as running:
+            results["threads"] = {name: worker.threads() for name, worker in running.items()}
+            print("threads: " + ", ".join(f"{label(name)} {number}" for name, number in results["threads"].items()))
+            results["speed"] = speed(config, running, networks, batches, train.images, targets, machine)
+    if "race" in config.parts:
+        results["race"] = race(config, [entrant for entrant in entrants if entrant[0] in programs])
+    if "compile" in config.parts:
+        results["compile"] = compile_times(config.repeats)
+    if "populations" in config.parts:
+        results["populations"] = populations(config, programs, train.images, targets, machine)
+    if "growth" in config.parts:
+        results["growth"] = growth(config, train.images, targets)
+    if "precision" in config.parts:
+        results["precision"] = precisions(config)
+    return results
+
+
+def available(names: Sequence[str]) -> list[str]:
+    """Those of the programs that can run here, jaxnet first; says which cannot."""
+    unknown = [name for name in names if name not in PROGRAMS]
+    if unknown:
+        raise ValueError(f"program {unknown[0]} is unknown; expected some of {', '.join(PROGRAMS)}")
+    there = ["jaxnet"]
+    for name in names:
+        needs = PROGRAMS[name].needs
+        found = by_c.available() if needs == "cc" else needs is None or importlib.util.find_spec(needs) is not None
+        if not found:
+            print(f"left out: {PROGRAMS[name].label}, for there is no {needs}")
+        elif name not in there:
+            there.append(name)
+    return there
+
+
+def module(name: str) -> str:
+    """The peer that a program is."""
+    return PROGRAMS[name].peer if name in PROGRAMS else "jaxnet"
+
+
+def label(name: str) -> str:
+    """What people call a program."""
+    return PROGRAMS[name].label if name in PROGRAMS else name
+
+
+def sizes_of(name: str) -> tuple[int, ...]:
+    """784-16-16-10 as numbers. Raises ValueError, naming it, for anything that cannot read the digits of MNIST."""
+    parts = name.split("-")
+    if len(parts) < 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ValueError(f"network {name} is not a row of neurons, such as 784-16-16-10")
+    if (parts[0], parts[-1]) != ("784", "10"):
+        raise ValueError(f"network {name} must begin with 784 pixels and end with 10 digits")
+    return tuple(map(int, parts))
+
+
+def parse_batch(name: str, n: int) -> int:
+    """A batch size from its name. Raises ValueError, naming it, unless it is one for n examples."""
+    if name == "full":
+        return n
+    if not name.isdecimal() or not 1 <= int(name) <= n:
+        raise ValueError(f"batch {name} is not a batch size; it must be full or between 1 and {n}")
+    return int(name)
+
+
+def parse_entrant(text: str) -> tuple[str, int, float]:
+    """PROGRAM:BATCH_SIZE:RATE. Raises ValueError, naming it, where it is not."""
+    try:
+        name, size, rate = text.split(":")
+        entrant = name, int(size), float(rate)
+    except ValueError:
+        raise ValueError(f"race {text} is not PROGRAM:BATCH_SIZE:RATE, such as jaxnet:32:2") from None
+    if name not in PROGRAMS or name == "pytorch_compiled" or entrant[1] < 1:
+        raise ValueError(f"race {text} names no program that races with at least 1 example a step")
+    script.check_rate(entrant[2])
+    return entrant
+
+
+@contextmanager
+def workers(config: Config, programs: list[str]) -> Iterator[dict[str, Worker]]:
+    """A process for each program, and one more for the twin of scikit-learn."""
+    with ExitStack() as stack:
+        names = [*programs, TWIN] if "sklearn" in programs else programs
+        yield {name: stack.enter_context(closing(Worker(module(name), config.limit))) for name in names}
+
+
+def speed(
+    config: Config,
+    running: dict[str, Worker],
+    networks: list[tuple[int, ...]],
+    batches: list[int],
+    images: np.ndarray,
+    targets: np.ndarray,
+    machine: roofline.Machine,
+) -> list[script.Record]:
+    """Seconds a step of every program, network and batch size, in turn; and whether all ended at the same cost."""
+    rows = []
+    names = [name for name in running if name != TWIN]
+    print("\nMicroseconds a step: median of the runs in turn. In brackets: how many times as long as jaxnet.\n")
+    print("  ".join([f"{'network':14}", f"{'batch':>6}", *(f"{label(name):>22}" for name in names), "of the roofline"]))
+    for sizes in networks:
+        for batch_size in batches:
+            row = compare(config, running, sizes, batch_size, images, targets)
+            row["share"] = roofline.share(roofline.step_work(sizes, batch_size), machine, row["seconds"]["jaxnet"][0])
+            rows.append(row)
+            cells = [f"{1e6 * row['seconds'][name][0]:,.1f} ({row['ratio'][name]:.2f})" for name in names]
+            batch = "full" if batch_size == len(images) else f"{batch_size:,}"
+            columns = [f"{row['network']:14}", f"{batch:>6}", *(f"{cell:>22}" for cell in cells)]
+            print("  ".join([*columns, f"{row['share']:15.0%}"]), flush=True)
+    return rows
+
+
+def compare(
+    config: Config,
+    running: dict[str, Worker],
+    sizes: tuple[int, ...],
+    batch_size: int,
+    images: np.ndarray,
+    targets: np.ndarray,
+) -> script.Record:
+    """One network and batch size: every program takes the same steps from the same start, one run of each in turn.
+
+    Raises RuntimeError where a program ends its first run at another cost than jaxnet: it would have done other work.
+    """
+    n = len(images)
+    steps = int(
+        np.clip(config.operations / roofline.step_work(sizes, batch_size).operations, 1, min(2_000, n // batch_size))
+    )
+    random = np.random.default_rng(config.seed)
+    params = initial(random, list(sizes))
+    order = np.arange(n) if batch_size == n else random.permutation(n)[: steps * batch_size]
+    for name, worker in running.items():
+        choices = {"loss": jaxnet.cross_entropy} if name == TWIN else PROGRAMS[name].choices
+        worker.start(params, batch_size, RATE, **choices)
+    first = {name: worker.run(order) for name, worker in running.items()}
+    costs = {name: cost(worker.params(), images[:10_000], targets[:10_000]) for name, worker in running.items()}
+    runs: dict[str, list[float]] = {name: [] for name in running}
+    for _ in range(config.repeats):
+        for name, worker in running.items():
+            runs[name].append(worker.run(order))
+    for name, found in costs.items():
+        same = costs[TWIN if name == "sklearn" else "jaxnet"]
+        if name != TWIN and not abs(found - same) < 1e-3 * same:
+            raise RuntimeError(f"{name} ended at the cost {found}, jaxnet at {same}: not the same work")
+    seconds = {name: summary([value / steps for value in values]) for name, values in runs.items()}
+    return {
+        "network": "-".join(map(str, sizes)),
+        "batch_size": batch_size,
+        "steps": steps,
+        "seconds": seconds,
+        "ratio": {name: seconds[name][0] / seconds["jaxnet"][0] for name in seconds},
+        "warm_up": {name: first[name] - steps * seconds[name][0] for name in seconds},
+        "cost": costs,
+    }
+
+
+def cost(params: Params, images: np.ndarray, targets: np.ndarray) -> float:
+    """The squared error of a network, in NumPy."""
+    return float(np.mean(np.sum((by_numpy.activations(params, images)[-1] - targets) ** 2, axis=1, dtype=np.float64)))
+
+
+def timed(function: Callable[..., Any], *arguments: Any) -> float:
+    """Seconds that it takes."""
+    started = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - started
+
+
+def summary(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, least and most."""
+    return statistics.median(values), min(values), max(values)
+
+
+def race(config: Config, entrants: list[tuple[str, int, float]]) -> list[script.Record]:
+    """Whole processes, from their start to the goal, each in turn; jaxnet with and without what it compiled before."""
+    rows: list[script.Record] = []
+    with tempfile.TemporaryDirectory() as kept:
+        for name, batch_size, rate in entrants:
+            row = {"program": name, "batch_size": batch_size, "rate": rate, "kept": False, "seconds": []}
+            rows.append(row)
+            if name == "jaxnet":
+                rows.append(row | {"kept": True, "seconds": []})
+        for _ in range(config.repeats):
+            for row in rows:
+                one_race(config, row, kept)
+    print(f"\nSeconds from the start of a process to {config.goal:g} % of the test images, least to most.\n")
+    best: dict[tuple[str, bool], float] = {}
+    lines = []
+    for row in rows:
+        row["seconds"] = summary(row["seconds"])
+        key = row["program"], row["kept"]
+        if row["accuracy"] >= config.goal:
+            best[key] = min(best.get(key, np.inf), row["seconds"][0])
+        name = PROGRAMS[row["program"]].label + (", compiled before" if row["kept"] else "")
+        reached = f"{row['epochs']}" if row["accuracy"] >= config.goal else "not reached"
+        median, least, most = row["seconds"]
+        lines.append(
+            [name, f"{row['batch_size']:,}", f"{row['rate']:g}", reached, f"{median:.2f} ({least:.2f} to {most:.2f})"]
+        )
+    tables.table(["program", "batch", "rate", "epochs", "seconds"], lines)
+    for (name, _), seconds in best.items():
+        if name != "jaxnet" and ("jaxnet", False) in best:
+            print(
+                f"{PROGRAMS[name].label} takes {seconds / best['jaxnet', False]:.2f} times as long as jaxnet,"
+                f" {seconds / best['jaxnet', True]:.2f} times as long as jaxnet that was compiled before"
+            )
+    return rows
+
+
+def one_race(config: Config, row: script.Record, kept: str) -> None:
+    """Starts a process, takes its time, and notes how far it came."""
+    choices = {"--batch-size": row["batch_size"], "--rate": row["rate"], "--seed": config.seed, "--goal": config.goal}
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.peers.race",
+        row["program"],
+        "--hidden",
+        *map(str, config.race_hidden),
+    ]
+    command += [str(part) for choice in choices.items() for part in choice]
+    cache = {"JAX_COMPILATION_CACHE_DIR": kept, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    cache = cache if row["kept"] else {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    started = time.perf_counter()
+    found = subprocess.run(command, env=os.environ | cache, capture_output=True, text=True, check=False)  # noqa: S603
+    seconds = time.perf_counter() - started
+    if found.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} failed: {found.stderr.strip()[-500:]}")
+    row["seconds"].append(seconds)
+    row |= json.loads(found.stdout)
+
+
+_COMPILE = """
+import jax, optax, jaxnet
+train, test = jaxnet.load()
+start, order = jax.random.split(jax.random.key(0))
+params = jaxnet.init(start)
+rate = optax.cosine_decay_schedule(0.25, 30 * 6000)
+print(jaxnet.train(order, params, train, optax.sgd(rate), batch_size=10, epochs=1, test=test)[1].compile_seconds)
+"""
+
+
+def compile_times(repeats: int) -> script.Record:
+    """Seconds that `train` spends on compiling the default network, in new processes, nothing kept and all kept."""
+    found: dict[str, list[float]] = {"new": [], "kept": []}
+    with tempfile.TemporaryDirectory() as folder:
+        kept = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+        kept["JAX_ENABLE_COMPILATION_CACHE"] = "true"
+        _compile_once(kept)
+        for _ in range(repeats):
+            found["new"].append(_compile_once({"JAX_ENABLE_COMPILATION_CACHE": "false"}))
+            found["kept"].append(_compile_once(kept))
+    seconds = {name: summary(values) for name, values in found.items()}
+    print(
+        "\nCompiling the default network: {new[0]:.2f} s ({new[1]:.2f} to {new[2]:.2f}); {kept[0]:.2f} s ({kept[1]:.2f}"
+        " to {kept[2]:.2f}) where an earlier run has kept what it compiled.".format(**seconds)
+    )
+    return seconds
+
+
+def _compile_once(environment: dict[str, str]) -> float:
+    command = [sys.executable, "-c", _COMPILE]
+    found = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)  # noqa: S603
+    return float(found.stdout)
+
+
+def populations(
+    config: Config, programs: list[str], images: np.ndarray, targets: np.ndarray, machine: roofline.Machine
+) -> list[script.Record]:
+    """Seconds a step of many default networks in one call, batches of 10, against as many single runs."""
+    sizes, batch_size = (784, 16, 16, 10), min(10, len(images))
+    steps = min(1_000, len(images) // batch_size)
+    order = np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size]
+    walks = {
+        number: population(number, sizes, batch_size, images, targets, config.seed) for number in config.populations
+    }
+    walks[0] = population(None, sizes, batch_size, images, targets, config.seed)
+    runs: dict[int, list[float]] = {number: [] for number in walks}
+    for repeat in range(config.repeats + 1):
+        for number, walk in walks.items():
+            seconds = timed(walk, order) / steps
+            if repeat:  # the first run compiles
+                runs[number].append(seconds)
+    single = summary(runs.pop(0))
+    rows, lines = [], []
+    for number, values in runs.items():
+        seconds = summary(values)
+        share = roofline.share(roofline.step_work(sizes, batch_size, number), machine, seconds[0])
+        ratio = number * single[0] / seconds[0]
+        rows.append({"networks": number, "seconds": seconds, "single": single, "ratio": ratio, "share": share})
+        micro = 1e6 * seconds[0]
+        lines.append([f"{number:,}", f"{micro:,.1f}", f"{micro / number:,.2f}", f"{ratio:.2f}", f"{share:.0%}"])
+    print(
+        f"\nMany networks in one call, 784-16-16-10, batches of {batch_size}."
+        f" One alone: {1e6 * single[0]:.1f} microseconds a step.\n"
+    )
+    tables.table(["networks", "us a step", "us a step and network", "single runs / one call", "of the roofline"], lines)
+    if "pytorch" in programs and rows:
+        with closing(Worker("pytorch", config.limit)) as worker:
+            worker.start(initial(np.random.default_rng(config.seed), list(sizes)), batch_size, RATE)
+            pytorch = summary([worker.run(order) / steps for _ in range(config.repeats + 1)][1:])
+        rows[-1]["pytorch"] = pytorch
+        epochs = 30 * len(images) / batch_size
+        print(
+            f"30 epochs of {len(images):,} images: {epochs * rows[-1]['seconds'][0]:,.0f} s for"
+            f" {rows[-1]['networks']:,} networks here, {epochs * pytorch[0]:,.0f} s for one in PyTorch"
+        )
+    return rows
+
+
+def population(
+    number: int | None, sizes: tuple[int, ...], batch_size: int, images: np.ndarray, targets: np.ndarray, seed: int
+) -> Callable[[np.ndarray], None]:
+    """So many networks at once, as `jaxnet.train_population` has them, or one as `jaxnet.train` has it.
+
+    Each has its own parameters, all see the same batches.
+    """
+    optimizer = optax.sgd(RATE)
+    gradient = jaxnet.on_bytes(jax.grad(jaxnet.cost))
+    epoch = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
+    many = epoch if number is None else jax.vmap(epoch, in_axes=(0, None, None, None))
+    compiled = jax.jit(many, donate_argnums=0)
+    params = jax.vmap(lambda key: jaxnet.init(key, sizes))(jax.random.split(jax.random.key(seed), number or 1))
+    state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
+    if number is None:
+        state = jax.tree.map(lambda leaf: leaf[0], state)
+    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
+
+    def walk(order: np.ndarray) -> None:
+        nonlocal state
+        state = jax.block_until_ready(compiled(state, pixels, answers, jnp.asarray(order)))
+
+    return walk
+
+
+def growth(config: Config, images: np.ndarray, targets: np.ndarray) -> list[script.Record]:
+    """How time, memory and compile time grow with batch size, width, depth and number of networks."""
+    n = len(images)
+    cases = [("batch size", size, (784, 16, 16, 10), size, 1) for size in (1, 10, 100, 1_000, 10_000, n) if size <= n]
+    cases += [("width", width, (784, width, width, 10), 10, 1) for width in (16, 64, 256, 1_024)]
+    cases += [("hidden layers", depth, (784, *depth * (16,), 10), 10, 1) for depth in (1, 2, 4, 8, 16)]
+    cases += [("networks", number, (784, 16, 16, 10), 10, number) for number in config.populations]
+    rows, lines = [], []
+    for axis, value, sizes, batch_size, networks in cases:
+        batch_size = min(batch_size, n)
+        row = {"axis": axis, "value": value} | grown(config, sizes, batch_size, networks, images, targets)
+        rows.append(row)
+        lines.append(
+            [
+                f"{axis} {value:,}",
+                f"{1e6 * row['seconds'][0]:,.1f}",
+                f"{1e6 * row['seconds'][0] / batch_size / networks:,.2f}",
+                f"{row['compile_seconds']:.2f}",
+                f"{row['data_bytes'] / 2**20:,.1f}",
+                f"{row['work_bytes'] / 2**20:,.2f}",
+            ]
+        )
+    print("\nWhat grows with what: from 784-16-16-10, batches of 10, one network, one thing at a time.\n")
+    tables.table(
+        ["", "us a step", "us an example and network", "compile s", "data MB", "parameters and work MB"], lines
+    )
+    return rows
+
+
+def grown(
+    config: Config, sizes: tuple[int, ...], batch_size: int, networks: int, images: np.ndarray, targets: np.ndarray
+) -> script.Record:
+    """One case: seconds a step, seconds of compiling, and the bytes that the compiled program asks for."""
+    work = roofline.step_work(sizes, batch_size, networks)
+    steps = int(np.clip(config.operations / 2 / work.operations, 1, min(1_000, len(images) // batch_size)))
+    order = jnp.asarray(np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size])
+    optimizer = optax.sgd(RATE)
+    gradient = jaxnet.in_chunks(jaxnet.on_bytes(jax.grad(jaxnet.cost)), 2_000)
+    epoch = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
+    params = jax.vmap(lambda key: jaxnet.init(key, sizes))(jax.random.split(jax.random.key(config.seed), networks))
+    state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
+    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
+    if networks == 1:
+        state, program = jax.tree.map(lambda leaf: leaf[0], state), epoch
+    else:
+        program = jax.vmap(epoch, in_axes=(0, None, None, None))
+    started = time.perf_counter()
+    compiled = jax.jit(program).lower(state, pixels, answers, order).compile()
+    compile_seconds = time.perf_counter() - started
+    memory: Any = compiled.memory_analysis()
+    runs = [timed(lambda: jax.block_until_ready(compiled(state, pixels, answers, order))) for _ in range(4)][1:]
+    data = sum(array.nbytes for array in (pixels, answers, order))
+    return {
+        "sizes": sizes,
+        "batch_size": batch_size,
+        "networks": networks,
+        "seconds": summary([value / steps for value in runs]),
+        "compile_seconds": compile_seconds,
+        "data_bytes": data,
+        "work_bytes": memory.argument_size_in_bytes - data + memory.output_size_in_bytes + memory.temp_size_in_bytes,
+    }
+
+
+def precisions(config: Config) -> list[script.Record]:
+    """A full run of the default network with products in float32, TF32 and bfloat16: seconds and test accuracy."""
+    train, test, _ = script.load("mnist", config.limit)
+    start, order = jax.random.split(jax.random.key(config.seed))
+    params = jaxnet.init(start)
+    rate = optax.cosine_decay_schedule(0.25, 30 * -(-len(train.images) // 10))
+    rows = []
+    for name, precision in (("float32", "highest"), ("TF32", "tensorfloat32"), ("bfloat16", "bfloat16")):
+        with jax.default_matmul_precision(precision):
+            history = jaxnet.train(order, params, train, optax.sgd(rate), batch_size=10, epochs=30, test=test)[1]
+        rows.append(
+            {"precision": name, "seconds": history.seconds[-1], "test_accuracy": float(history.test_accuracy[-1])}
+        )
+    print("\nThe default network, 30 epochs, with products in\n")
+    tables.table(
+        ["", "seconds", "test accuracy (%)"],
+        [[row["precision"], f"{row['seconds']:.2f}", f"{100 * row['test_accuracy']:.2f}"] for row in rows],
+    )
+    return rows
+
+
+def figures(record: script.Record, folder: Path) -> list[Path]:
+    """Draws how many times as long as jaxnet every program takes."""
+    if "speed" not in record["results"]:
+        return []
+    rows = record["results"]["speed"]
+    networks = list(dict.fromkeys(row["network"] for row in rows))
+    names = [name for name in PROGRAMS if name != "jaxnet" and any(name in row["ratio"] for row in rows)]
+    figure, panels = plt.subplots(
+        -(-len(networks) // 2), min(2, len(networks)), figsize=(12, 4 * -(-len(networks) // 2)),
+        layout="constrained", squeeze=False, sharey=True,
+    )  # fmt: skip
+    for axes in panels.flat[len(networks) :]:
+        axes.axis("off")
+    colours = dict(zip(names, [colour for colour, _ in drawing.STYLES], strict=False))
+    for axes, network in zip(panels.flat, networks, strict=False):
+        chosen = [row for row in rows if row["network"] == network]
+        width = 0.8 / max(len(names), 1)
+        for place, name in enumerate(names):
+            here = [(x, row["ratio"][name]) for x, row in enumerate(chosen) if name in row["ratio"]]
+            positions = [x + (place - (len(names) - 1) / 2) * width for x, _ in here]
+            bars = axes.bar(positions, [ratio - 1 for _, ratio in here], width, bottom=1, color=colours[name])
+            bars.set_label(PROGRAMS[name].label)
+        axes.axhline(1, color="black", linewidth=1)
+        axes.set_yscale("log")
+        axes.set_title(network, fontsize=10)
+        n = record["results"]["n"]
+        axes.set_xticks(
+            range(len(chosen)), ["full" if r["batch_size"] == n else f"{r['batch_size']:,}" for r in chosen]
+        )
+        axes.set_xlabel("batch size")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("time, jaxnet = 1")
+    panels.flat[0].legend(fontsize=8)
+    machine = f"{record['results']['cores']} cores, {record['device']['kind']}"
+    figure.suptitle(f"How many times as long as jaxnet a step takes ({machine})", fontsize=11)
+    return [drawing.save_figure(figure, folder / "speed.png")]
+
+
+def main() -> None:
+    """The command line."""
+    script.main("benchmark", __doc__, Config, run, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""jaxnet itself, in the shape of its peers: `jaxnet.epoch`, compiled whole, with the images as bytes on the device."""
+
+import functools
+import os
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxnet
+from experiments.peers import Params, Trainer
+
+
+def trainer(
+    params: Params,
+    images: np.ndarray,
+    targets: np.ndarray,
+    batch_size: int,
+    rate: float,
+    loss: jaxnet.Loss = jaxnet.squared_error,
+) -> Trainer:
+    """What `jaxnet.train` does between two looks at the network. Compiled when each length of order first comes."""
+    optimizer = optax.sgd(rate)
+    gradient = jaxnet.in_chunks(jaxnet.on_bytes(jax.grad(functools.partial(jaxnet.cost, loss=loss))), 2_000)
+    epoch = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
+    compiled = jax.jit(epoch, donate_argnums=0)
+    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
+    network = tuple(jaxnet.Layer(jnp.array(w), jnp.array(b)) for w, b in params)
+    state = jaxnet.State(network, optimizer.init(network))
+
+    def run(order: np.ndarray) -> None:
+        nonlocal state
+        state = jax.block_until_ready(compiled(state, pixels, answers, jnp.asarray(order)))
+
+    return Trainer(run, lambda: [(np.array(w), np.array(b)) for w, b in state.params])
+
+
+def threads() -> int:
+    """JAX cannot be asked; it has one for each core."""
+    return os.cpu_count() or 1
