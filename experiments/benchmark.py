@@ -262,7 +262,7 @@ def compare(
     for name, found in costs.items():
         same = costs[TWIN if name == "sklearn" else "jaxnet"]
         if name != TWIN and not abs(found - same) < 1e-3 * same:
-            raise RuntimeError(f"{name} ended at the cost {found}, jaxnet at {same}: not the same work")
+            raise RuntimeError(f"{name} ended its first run at the cost {found}, jaxnet at {same}: not the same work")
     seconds = {name: summary([value / steps for value in values]) for name, values in runs.items()}
     return {
         "network": "-".join(map(str, sizes)),

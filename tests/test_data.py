@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -42,6 +43,35 @@ def test_pixels_are_bytes_divided_by_255(mnist: Sets):
         raw = np.frombuffer(file.read()[16:], np.uint8).reshape(10_000, 784)
     np.testing.assert_array_equal(np.round(255 * np.asarray(mnist[1].images)), raw)
     np.testing.assert_array_equal(mnist[1].images[7], (raw[7] / np.float32(255)).astype(np.float32))
+
+
+def test_a_byte_means_the_float32_nearest_to_k_over_255():
+    k = np.arange(256)
+    nearest = np.array([float(value) / 255 for value in k]).astype(np.float32)
+    for looked_at in (jaxnet.brightness, jax.jit(jaxnet.brightness), jax.vmap(jax.jit(jaxnet.brightness))):
+        np.testing.assert_array_equal(looked_at(jnp.asarray(k, jnp.uint8)), nearest)
+    one_more_product = jax.jit(lambda pixels: 3 * jaxnet.brightness(pixels))  # compiled into one loop with others
+    np.testing.assert_array_equal(one_more_product(jnp.asarray(k, jnp.uint8)), np.float32(3) * nearest)
+
+
+def test_images_become_bytes_only_where_nothing_is_lost(mnist: Sets):
+    pixels = jaxnet.as_bytes(mnist[0].images)
+    assert pixels.dtype == jnp.uint8
+    np.testing.assert_array_equal(jaxnet.brightness(pixels), mnist[0].images)
+    late = np.zeros((2_500, 3), np.float32)
+    late[2_400, 1] = 0.1  # 25.5 of 255
+    for images in (late, np.array([[0.5, 1.0]]), np.array([[1 / 256]], np.float32)):
+        kept = jaxnet.as_bytes(images)
+        assert jnp.issubdtype(kept.dtype, jnp.floating)
+        np.testing.assert_array_equal(kept, images)
+        assert jaxnet.brightness(kept) is kept
+
+
+def test_a_mean_over_bytes_is_the_mean_over_images(few: jaxnet.Dataset):
+    params, targets = jaxnet.init(jax.random.key(0), (784, 4, 10)), jaxnet.one_hot(few.labels)
+    assert jaxnet.on_bytes(jaxnet.cost)(params, jaxnet.as_bytes(few.images), targets) == jaxnet.cost(
+        params, few.images, targets
+    )
 
 
 def idx(values: np.ndarray) -> bytes:

@@ -1,4 +1,5 @@
 import functools
+from typing import Any
 
 import by_numpy
 import jax
@@ -123,3 +124,51 @@ def test_a_full_batch_is_a_batch_of_size_n_in_any_order(few: jaxnet.Dataset):
         )
         jax.tree.map(np.testing.assert_array_equal, whole.params, one_step.params)
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), whole.params, gathered.params)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 10, 32, 100, 161, 1_003])
+def test_a_long_epoch_follows_the_path_of_numpy_whatever_is_left_over(batch_size: int):
+    n, sizes, rate = 1_003, (6, 4, 3), 0.5  # batches are fetched several at a time, then those left, then a smaller one
+    random = np.random.default_rng(0)
+    images, order = random.random((n, sizes[0])), random.permutation(n)
+    targets = np.eye(sizes[-1])[random.integers(sizes[-1], size=n)]
+    with jax.enable_x64(True):
+        params = jaxnet.init(jax.random.key(0), sizes)
+        network = [(np.asarray(w), np.asarray(b)) for w, b in params]
+        state = jaxnet.epoch(
+            start(params, optax.sgd(rate)),
+            jnp.asarray(images),
+            jnp.asarray(targets),
+            jnp.asarray(order),
+            batch_size=batch_size,
+            optimizer=optax.sgd(rate),
+            gradient=GRADIENT,
+        )
+        for first in range(0, n, batch_size):
+            rows = order[first : first + batch_size]
+            network = by_numpy.stepped(network, images[rows], targets[rows], rate)
+        for (w, b), (their_w, their_b) in zip(state.params, network, strict=True):
+            np.testing.assert_allclose(w, their_w, rtol=1e-9, atol=1e-11)
+            np.testing.assert_allclose(b, their_b, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 50, 103])
+def test_images_kept_as_bytes_give_the_same_bits(few: jaxnet.Dataset, batch_size: int):
+    params, optimizer = jaxnet.init(jax.random.key(0), (784, 5, 10)), optax.sgd(0.5)
+
+    @functools.partial(jax.jit, static_argnames="gradient")
+    def descend(images: jax.Array, gradient: Any) -> jaxnet.State:
+        return jaxnet.epoch(
+            start(params, optimizer),
+            images,
+            jaxnet.one_hot(few.labels),
+            jnp.arange(103)[::-1],
+            batch_size=batch_size,
+            optimizer=optimizer,
+            gradient=gradient,
+        )
+
+    pixels = jaxnet.as_bytes(few.images)
+    assert pixels.dtype == jnp.uint8
+    from_bytes = descend(pixels, jaxnet.on_bytes(GRADIENT))
+    jax.tree.map(np.testing.assert_array_equal, from_bytes, descend(jnp.asarray(few.images), GRADIENT))
