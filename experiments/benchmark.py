@@ -32,7 +32,7 @@ import optax
 
 import jaxnet
 from experiments import drawing, roofline, script, tables
-from experiments.peers import Params, by_c, by_numpy
+from experiments.peers import Params, by_c, by_jaxnet, by_numpy
 from experiments.peers.race import initial
 from experiments.peers.worker import Worker
 
@@ -120,20 +120,20 @@ def run(config: Config, _folder: Path) -> script.Record:
         f" a copy {machine.bytes / 1e9:.0f} GB/s"
     )
     results: script.Record = {"n": n, "cores": os.cpu_count(), "machine": machine._asdict()}
-    targets = np.asarray(jaxnet.one_hot(train.labels))
+    images, targets = np.asarray(train.images), np.asarray(jaxnet.one_hot(train.labels))
     if "speed" in config.parts:
         with workers(config, programs) as running:
             results["threads"] = {name: worker.threads() for name, worker in running.items()}
             print("threads: " + ", ".join(f"{label(name)} {number}" for name, number in results["threads"].items()))
-            results["speed"] = speed(config, running, networks, batches, train.images, targets, machine)
+            results["speed"] = speed(config, running, networks, batches, images, targets, machine)
     if "race" in config.parts:
         results["race"] = race(config, [entrant for entrant in entrants if entrant[0] in programs])
     if "compile" in config.parts:
         results["compile"] = compile_times(config.repeats)
     if "populations" in config.parts:
-        results["populations"] = populations(config, programs, train.images, targets, machine)
+        results["populations"] = populations(config, programs, images, targets, machine)
     if "growth" in config.parts:
-        results["growth"] = growth(config, train.images, targets)
+        results["growth"] = growth(config, images, targets)
     if "precision" in config.parts:
         results["precision"] = precisions(config)
     return results
@@ -281,9 +281,9 @@ def cost(params: Params, images: np.ndarray, targets: np.ndarray) -> float:
 
 
 def timed(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds that it takes."""
+    """Seconds until its result is there."""
     started = time.perf_counter()
-    function(*arguments)
+    jax.block_until_ready(function(*arguments))
     return time.perf_counter() - started
 
 
@@ -388,35 +388,35 @@ def _compile_once(environment: dict[str, str]) -> float:
 def populations(
     config: Config, programs: list[str], images: np.ndarray, targets: np.ndarray, machine: roofline.Machine
 ) -> list[script.Record]:
-    """Seconds a step of many default networks in one call, batches of 10, against as many single runs."""
+    """Seconds a step of many default networks in one call, batches of 10, against as many single runs, in turn."""
     sizes, batch_size = (784, 16, 16, 10), min(10, len(images))
     steps = min(1_000, len(images) // batch_size)
     order = np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size]
-    walks = {
-        number: population(number, sizes, batch_size, images, targets, config.seed) for number in config.populations
-    }
-    walks[0] = population(None, sizes, batch_size, images, targets, config.seed)
-    runs: dict[int, list[float]] = {number: [] for number in walks}
+    examples = jaxnet.as_bytes(images), jnp.asarray(targets), jnp.asarray(order)
+    numbers = sorted({1, *config.populations})
+    walks = {}
+    for number in numbers:
+        epoch, state = at_once(number, sizes, batch_size, config.seed)
+        compiled = jax.jit(epoch).lower(state, *examples).compile()
+        walks[number] = functools.partial(compiled, state, *examples)
+    runs: dict[int, list[float]] = {number: [] for number in numbers}
     for repeat in range(config.repeats + 1):
         for number, walk in walks.items():
-            seconds = timed(walk, order) / steps
-            if repeat:  # the first run compiles
+            seconds = timed(walk) / steps
+            if repeat:  # the first is to warm up
                 runs[number].append(seconds)
-    single = summary(runs.pop(0))
+    single = summary(runs[1])
     rows, lines = [], []
     for number, values in runs.items():
         seconds = summary(values)
         share = roofline.share(roofline.step_work(sizes, batch_size, number), machine, seconds[0])
         ratio = number * single[0] / seconds[0]
-        rows.append({"networks": number, "seconds": seconds, "single": single, "ratio": ratio, "share": share})
+        rows.append({"networks": number, "seconds": seconds, "ratio": ratio, "share": share})
         micro = 1e6 * seconds[0]
         lines.append([f"{number:,}", f"{micro:,.1f}", f"{micro / number:,.2f}", f"{ratio:.2f}", f"{share:.0%}"])
-    print(
-        f"\nMany networks in one call, 784-16-16-10, batches of {batch_size}."
-        f" One alone: {1e6 * single[0]:.1f} microseconds a step.\n"
-    )
+    print(f"\nMany networks in one call, 784-16-16-10, batches of {batch_size}.\n")
     tables.table(["networks", "us a step", "us a step and network", "single runs / one call", "of the roofline"], lines)
-    if "pytorch" in programs and rows:
+    if "pytorch" in programs:
         with closing(Worker("pytorch", config.limit)) as worker:
             worker.start(initial(np.random.default_rng(config.seed), list(sizes)), batch_size, RATE)
             pytorch = summary([worker.run(order) / steps for _ in range(config.repeats + 1)][1:])
@@ -424,38 +424,26 @@ def populations(
         epochs = 30 * len(images) / batch_size
         print(
             f"30 epochs of {len(images):,} images: {epochs * rows[-1]['seconds'][0]:,.0f} s for"
-            f" {rows[-1]['networks']:,} networks here, {epochs * pytorch[0]:,.0f} s for one in PyTorch"
+            f" {numbers[-1]:,} networks here, {epochs * pytorch[0]:,.0f} s for one in PyTorch"
         )
     return rows
 
 
-def population(
-    number: int | None, sizes: tuple[int, ...], batch_size: int, images: np.ndarray, targets: np.ndarray, seed: int
-) -> Callable[[np.ndarray], None]:
-    """So many networks at once, as `jaxnet.train_population` has them, or one as `jaxnet.train` has it.
-
-    Each has its own parameters, all see the same batches.
-    """
-    optimizer = optax.sgd(RATE)
-    gradient = jaxnet.on_bytes(jax.grad(jaxnet.cost))
-    epoch = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
-    many = epoch if number is None else jax.vmap(epoch, in_axes=(0, None, None, None))
-    compiled = jax.jit(many, donate_argnums=0)
-    params = jax.vmap(lambda key: jaxnet.init(key, sizes))(jax.random.split(jax.random.key(seed), number or 1))
-    state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
-    if number is None:
-        state = jax.tree.map(lambda leaf: leaf[0], state)
-    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
-
-    def walk(order: np.ndarray) -> None:
-        nonlocal state
-        state = jax.block_until_ready(compiled(state, pixels, answers, jnp.asarray(order)))
-
-    return walk
+def at_once(
+    networks: int, sizes: tuple[int, ...], batch_size: int, seed: int
+) -> tuple[Callable[..., jaxnet.State], jaxnet.State]:
+    """An epoch and a state to begin with: of one network as `train` has it, or of several as `train_population` has."""
+    optimizer, epoch = by_jaxnet.descent(batch_size, RATE)
+    keys = jax.random.split(jax.random.key(seed), networks)
+    if networks == 1:
+        params = jaxnet.init(keys[0], sizes)
+        return epoch, jaxnet.State(params, optimizer.init(params))
+    params = jax.vmap(lambda key: jaxnet.init(key, sizes))(keys)
+    return jax.vmap(epoch, in_axes=(0, None, None, None)), jaxnet.State(params, jax.vmap(optimizer.init)(params))
 
 
 def growth(config: Config, images: np.ndarray, targets: np.ndarray) -> list[script.Record]:
-    """How time, memory and compile time grow with batch size, width, depth and number of networks."""
+    """How time and memory grow with batch size, width, depth and number of networks."""
     n = len(images)
     cases = [("batch size", size, (784, 16, 16, 10), size, 1) for size in (1, 10, 100, 1_000, 10_000, n) if size <= n]
     cases += [("width", width, (784, width, width, 10), 10, 1) for width in (16, 64, 256, 1_024)]
@@ -471,47 +459,33 @@ def growth(config: Config, images: np.ndarray, targets: np.ndarray) -> list[scri
                 f"{axis} {value:,}",
                 f"{1e6 * row['seconds'][0]:,.1f}",
                 f"{1e6 * row['seconds'][0] / batch_size / networks:,.2f}",
-                f"{row['compile_seconds']:.2f}",
                 f"{row['data_bytes'] / 2**20:,.1f}",
                 f"{row['work_bytes'] / 2**20:,.2f}",
             ]
         )
     print("\nWhat grows with what: from 784-16-16-10, batches of 10, one network, one thing at a time.\n")
-    tables.table(
-        ["", "us a step", "us an example and network", "compile s", "data MB", "parameters and work MB"], lines
-    )
+    tables.table(["", "us a step", "us an example and network", "data MB", "parameters and work MB"], lines)
     return rows
 
 
 def grown(
     config: Config, sizes: tuple[int, ...], batch_size: int, networks: int, images: np.ndarray, targets: np.ndarray
 ) -> script.Record:
-    """One case: seconds a step, seconds of compiling, and the bytes that the compiled program asks for."""
+    """One case: seconds a step, and the bytes that the compiled program asks for."""
     work = roofline.step_work(sizes, batch_size, networks)
     steps = int(np.clip(config.operations / 2 / work.operations, 1, min(1_000, len(images) // batch_size)))
-    order = jnp.asarray(np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size])
-    optimizer = optax.sgd(RATE)
-    gradient = jaxnet.in_chunks(jaxnet.on_bytes(jax.grad(jaxnet.cost)), 2_000)
-    epoch = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
-    params = jax.vmap(lambda key: jaxnet.init(key, sizes))(jax.random.split(jax.random.key(config.seed), networks))
-    state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
-    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
-    if networks == 1:
-        state, program = jax.tree.map(lambda leaf: leaf[0], state), epoch
-    else:
-        program = jax.vmap(epoch, in_axes=(0, None, None, None))
-    started = time.perf_counter()
-    compiled = jax.jit(program).lower(state, pixels, answers, order).compile()
-    compile_seconds = time.perf_counter() - started
+    order = np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size]
+    examples = jaxnet.as_bytes(images), jnp.asarray(targets), jnp.asarray(order)
+    epoch, state = at_once(networks, sizes, batch_size, config.seed)
+    compiled = jax.jit(epoch).lower(state, *examples).compile()
+    runs = [timed(compiled, state, *examples) for _ in range(4)][1:]
     memory: Any = compiled.memory_analysis()
-    runs = [timed(lambda: jax.block_until_ready(compiled(state, pixels, answers, order))) for _ in range(4)][1:]
-    data = sum(array.nbytes for array in (pixels, answers, order))
+    data = sum(array.nbytes for array in examples)
     return {
         "sizes": sizes,
         "batch_size": batch_size,
         "networks": networks,
         "seconds": summary([value / steps for value in runs]),
-        "compile_seconds": compile_seconds,
         "data_bytes": data,
         "work_bytes": memory.argument_size_in_bytes - data + memory.output_size_in_bytes + memory.temp_size_in_bytes,
     }

@@ -6,6 +6,7 @@ from the record alone.
 
 import json
 import math
+import os
 import platform
 import sys
 import tempfile
@@ -97,7 +98,7 @@ def keep_compiled() -> None:
     JAX's own settings come first: JAX_COMPILATION_CACHE_DIR chooses the folder, JAX_ENABLE_COMPILATION_CACHE=false
     does without.
     """
-    if jax.config.jax_compilation_cache_dir is None:
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("jaxnet")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

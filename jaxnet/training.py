@@ -258,8 +258,8 @@ def _descend(
     started = time.perf_counter()
     _shuffle.lower(key, 0, n).compile()
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
-        rows = jax.ShapeDtypeStruct((size,), jnp.int32)
-        _epoch.lower(state, rates, *examples, rows, **walk.keywords).compile()
+        some = jax.ShapeDtypeStruct((size,), jnp.int32)
+        _epoch.lower(state, rates, *examples, some, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 

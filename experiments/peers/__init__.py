@@ -15,7 +15,7 @@ They import neither `jaxnet` nor one another's libraries, so that each can be st
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Trainer(NamedTuple):
     params: Callable[[], Params]
 
 
-def batches(order: np.ndarray, batch_size: int, n: int) -> Iterator[np.ndarray | slice]:
+def batches(order: Any, batch_size: int, n: int) -> Iterator[Any]:
     """The rows of each batch; of a batch of all n examples as they lie, so that none is moved."""
     if batch_size == len(order) == n:
         yield slice(None)

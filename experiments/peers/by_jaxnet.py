@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,15 @@ import jaxnet
 from experiments.peers import Params, Trainer
 
 
+def descent(
+    batch_size: int, rate: float, loss: jaxnet.Loss = jaxnet.squared_error
+) -> tuple[optax.GradientTransformation, Callable[..., jaxnet.State]]:
+    """The optimizer, and an epoch of (state, pixels, targets, order): what `jaxnet.train` compiles."""
+    optimizer = optax.sgd(rate)
+    gradient = jaxnet.in_chunks(jaxnet.on_bytes(jax.grad(functools.partial(jaxnet.cost, loss=loss))), 2_000)
+    return optimizer, functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
+
+
 def trainer(
     params: Params,
     images: np.ndarray,
@@ -20,10 +30,8 @@ def trainer(
     rate: float,
     loss: jaxnet.Loss = jaxnet.squared_error,
 ) -> Trainer:
-    """What `jaxnet.train` does between two looks at the network. Compiled when each length of order first comes."""
-    optimizer = optax.sgd(rate)
-    gradient = jaxnet.in_chunks(jaxnet.on_bytes(jax.grad(functools.partial(jaxnet.cost, loss=loss))), 2_000)
-    epoch = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
+    """Compiled when each length of order first comes."""
+    optimizer, epoch = descent(batch_size, rate, loss)
     compiled = jax.jit(epoch, donate_argnums=0)
     pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
     network = tuple(jaxnet.Layer(jnp.array(w), jnp.array(b)) for w, b in params)
