@@ -46,7 +46,7 @@ def share(work: Work, machine: Machine, seconds: float) -> float:
     return max(work.operations / machine.operations, work.bytes / machine.bytes) / seconds
 
 
-def measure(side: int = 2_048, copied: int = 2**28, repeats: int = 5) -> Machine:
+def measure(side: int = 2_048, copied: int = 2**28, repeats: int = 30) -> Machine:
     """This device's speeds: the best of some products of square matrices, and of some passes over so many bytes."""
     matrix, array = jnp.ones((side, side), jnp.float32), jnp.ones(copied // 4, jnp.float32)
     product = _best(jax.jit(lambda _, matrix: matrix @ matrix, donate_argnums=0), matrix.copy(), matrix, repeats)

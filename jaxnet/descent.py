@@ -8,6 +8,7 @@ import functools
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Num, PyTree
 
@@ -15,7 +16,8 @@ from jaxnet.cost import Mean
 from jaxnet.network import Params
 
 _FETCHED = 160
-"""Rows fetched at once for small batches: fetching by index costs two cores a handshake each time, steps do not."""
+"""Examples fetched at once where batches are smaller: XLA shares each fetch by index among the cores of a CPU, which for
+a few rows takes longer than the fetch. With these 160 an epoch in batches of 10 is a third faster."""
 
 
 class State(NamedTuple):
@@ -79,14 +81,13 @@ def epoch(
     def next_batches(state: State, rows: Int[Array, "batches batch"]) -> tuple[State, None]:
         return jax.lax.scan(next_batch, state, (images[rows], targets[rows]))
 
-    # Most batches are fetched several at a time; those that are left, and then a last smaller one, on their own.
-    together = max(1, _FETCHED // batch_size)
-    several, left = divmod(len(order), together * batch_size)
-    state, _ = jax.lax.scan(next_batches, state, order[: len(order) - left].reshape(several, together, batch_size))
-    batches, smaller = divmod(left, batch_size)
-    if batches:
-        state, _ = next_batches(state, order[len(order) - left : len(order) - smaller].reshape(batches, batch_size))
-    if smaller:
-        last = order[-smaller:]
+    # Most batches are fetched several at a time; the few that are left, and then a last smaller one, on their own.
+    together = max(1, _FETCHED // batch_size) * batch_size
+    ends = [len(order) - len(order) % together, len(order) - len(order) % batch_size]
+    most, few, last = jnp.split(order, ends)
+    state, _ = jax.lax.scan(next_batches, state, most.reshape(-1, together // batch_size, batch_size))
+    if len(few):
+        state, _ = next_batches(state, few.reshape(-1, batch_size))
+    if len(last):
         state, _ = next_batch(state, (images[last], targets[last]))
     return state

@@ -25,6 +25,7 @@ def trainer(
         return functional.mse_loss(model(x), y, reduction="sum") / len(x)
 
     if compiled:
+        torch.compiler.reset()  # it counts what it compiled for earlier networks, and gives up at eight
         cost = torch.compile(cost, dynamic=False)
 
     def run(order: np.ndarray) -> None:
