@@ -84,11 +84,8 @@ class Config:
     race: tuple[str, ...] = (
         "jaxnet:10:1",
         "jaxnet:32:2",
-        "jaxnet:100:4",
-        "pytorch:10:1",
         "pytorch:32:2",
         "pytorch:100:4",
-        "sklearn:10:0.5",
         "sklearn:32:1",
         "sklearn:100:1",
     )

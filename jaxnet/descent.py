@@ -16,8 +16,8 @@ from jaxnet.cost import Mean
 from jaxnet.network import Params
 
 _FETCHED = 160
-"""Examples fetched at once where batches are smaller: XLA shares each fetch by index among the cores of a CPU, which for
-a few rows takes longer than the fetch. With these 160 an epoch in batches of 10 is a third faster."""
+"""Examples fetched at once where batches are smaller: XLA shares each fetch by index among the cores of a CPU, which
+for a few rows takes longer than the fetch. With these 160 an epoch in batches of 10 is a third faster."""
 
 
 class State(NamedTuple):
