@@ -10,7 +10,6 @@ Some ten minutes on two cores; what is not installed is left out, and said.
 """
 
 import functools
-import importlib.util
 import json
 import os
 import statistics
@@ -21,6 +20,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -117,6 +118,8 @@ def run(config: Config, _folder: Path) -> script.Record:
         f" a copy {machine.bytes / 1e9:.0f} GB/s"
     )
     results: script.Record = {"n": n, "cores": os.cpu_count(), "machine": machine._asdict()}
+    packages = {"torch": "torch", "sklearn": "scikit-learn"}
+    results["packages"] = {packages[name]: version(packages[name]) for name in packages if find_spec(name)}
     images, targets = np.asarray(train.images), np.asarray(jaxnet.one_hot(train.labels))
     if "speed" in config.parts:
         with workers(config, programs) as running:
@@ -144,7 +147,7 @@ def available(names: Sequence[str]) -> list[str]:
     there = ["jaxnet"]
     for name in names:
         needs = PROGRAMS[name].needs
-        found = by_c.available() if needs == "cc" else needs is None or importlib.util.find_spec(needs) is not None
+        found = by_c.available() if needs == "cc" else needs is None or find_spec(needs) is not None
         if not found:
             print(f"left out: {PROGRAMS[name].label}, for there is no {needs}")
         elif name not in there:
@@ -225,6 +228,13 @@ def speed(
             batch = "full" if batch_size == len(images) else f"{batch_size:,}"
             columns = [f"{row['network']:14}", f"{batch:>6}", *(f"{cell:>22}" for cell in cells)]
             print("  ".join([*columns, f"{row['share']:15.0%}"]), flush=True)
+    warm_up = {name: summary([row["warm_up"][name] for row in rows]) for name in names}
+    print("\nNot in these times: what a first run takes longer, to compile and to warm up (median, least and most):")
+    print(
+        "; ".join(
+            f"{label(name)} {median:.2f} s ({low:.2f}, {high:.2f})" for name, (median, low, high) in warm_up.items()
+        )
+    )
     return rows
 
 

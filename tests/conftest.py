@@ -1,8 +1,19 @@
 """Strict JAX, and the shapes in the annotations of the whole package checked at run time."""
 
-import jax
-import pytest
-from jaxtyping import install_import_hook
+import atexit
+import os
+import tempfile
+
+# What one test has compiled, the next need not, nor the processes that they start; pytest's own workers inherit this.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    compiled = tempfile.TemporaryDirectory(prefix="jaxnet-tests-")
+    atexit.register(compiled.cleanup)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from jaxtyping import install_import_hook  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -13,8 +13,8 @@ import jaxnet
 from experiments import benchmark, roofline
 
 SMALL = (
-    "--limit 200 --repeats 1 --operations 1e6 --networks 784-16-16-10 784-30-10 --batches 10 full"
-    " --populations 1 2 --parts speed populations growth --programs numpy jax_loop c"
+    "--limit 200 --repeats 1 --operations 1e6 --networks 784-16-16-10 --batches 10 full"
+    " --populations 1 2 --parts speed populations --programs numpy c"
 )
 
 
@@ -22,19 +22,18 @@ def test_it_measures_every_program_records_and_draws(tmp_path: Path, monkeypatch
     record = main(benchmark, monkeypatch, *SMALL.split(), "--out", str(tmp_path))
     results = record["results"]
     assert [(row["network"], row["batch_size"]) for row in results["speed"]] == [
-        ("784-16-16-10", 10), ("784-16-16-10", 200), ("784-30-10", 10), ("784-30-10", 200)
-    ]  # fmt: skip
+        ("784-16-16-10", 10),
+        ("784-16-16-10", 200),
+    ]
     for row in results["speed"]:
         assert row["steps"] == (1 if row["batch_size"] == 200 else row["steps"])
-        assert {"jaxnet", "numpy", "jax_loop"} <= set(row["seconds"])
+        assert {"jaxnet", "numpy"} <= set(row["seconds"])
         for name, (median, least, most) in row["seconds"].items():
             assert 0 < least <= median <= most
             assert row["ratio"][name] == pytest.approx(median / row["seconds"]["jaxnet"][0])
             assert row["cost"][name] == pytest.approx(row["cost"]["jaxnet"], rel=1e-3)
         assert 0 < row["share"] < 2
     assert [row["networks"] for row in results["populations"]] == [1, 2]
-    sizes = {row["value"]: row["work_bytes"] for row in results["growth"] if row["axis"] == "networks"}
-    assert sizes[2] > 1.5 * sizes[1]
     printed = capsys.readouterr().out
     assert "NumPy 2" in printed or "NumPy 1" in printed
     (picture,) = tmp_path.glob("*.png")
@@ -45,11 +44,22 @@ def test_it_measures_every_program_records_and_draws(tmp_path: Path, monkeypatch
     main(benchmark, monkeypatch, "--redraw", "--out", str(tmp_path))  # without that part there is nothing to draw
 
 
+def test_memory_grows_with_the_networks_and_not_with_their_data():
+    images, targets = np.zeros((30, 784), np.float32), np.zeros((30, 10), np.float32)
+    config = benchmark.Config(operations=1e6)
+    one, four = (benchmark.grown(config, (784, 16, 10), 10, networks, images, targets) for networks in (1, 4))
+    assert one["data_bytes"] == four["data_bytes"] == 30 * (784 + 40) + 30 * 4
+    parameters = 4 * (784 * 16 + 16 + 16 * 10 + 10)
+    assert one["work_bytes"] >= 2 * parameters  # those that come in and those that go out
+    assert four["work_bytes"] >= 8 * parameters
+    assert four["seconds"][0] > 0
+
+
 def test_a_race_ends_at_the_goal_and_names_the_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
-    options = "--parts race compile --repeats 1 --goal 80 --race jaxnet:32:2 jaxnet:100:1"
+    options = "--parts race compile --repeats 1 --goal 80 --race jaxnet:32:2"
     record = main(benchmark, monkeypatch, *options.split(), "--out", str(tmp_path))
     rows = record["results"]["race"]
-    assert [(row["batch_size"], row["kept"]) for row in rows] == [(32, False), (32, True), (100, False), (100, True)]
+    assert [(row["batch_size"], row["kept"]) for row in rows] == [(32, False), (32, True)]
     assert all(row["accuracy"] >= 80 for row in rows)
     found = record["results"]["compile"]
     assert found["kept"][0] < found["new"][0]
@@ -126,7 +136,7 @@ def test_wrong_choices_are_refused_by_name(options: str, message: str, tmp_path:
 
 
 def test_what_is_not_installed_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch, capsys: Any):
-    monkeypatch.setattr(benchmark.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
     monkeypatch.setattr(benchmark.by_c, "available", lambda: False)
     assert benchmark.available(list(benchmark.PROGRAMS)) == ["jaxnet", "numpy", "jax_loop"]
     assert "left out: PyTorch eager, for there is no torch" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -353,3 +354,17 @@ def test_one_command_says_what_there_is_and_what_failed(
 def test_a_script_runs_as_a_module():
     command = [sys.executable, "-m", "experiments.train_digits", "--help"]
     assert "--from" in subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603
+
+
+def test_what_was_compiled_is_kept_in_the_users_cache_folder_or_where_jax_is_told(tmp_path: Path):
+    code = "import jax; from experiments import script; script.keep_compiled(); jax.jit(lambda x: x + 1)(1.0)"
+    mine, told = tmp_path / "mine", tmp_path / "told"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    environment |= {"XDG_CACHE_HOME": str(mine)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert any((mine / "jaxnet").iterdir())
+    environment |= {"JAX_COMPILATION_CACHE_DIR": str(told), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    kept = len(list((mine / "jaxnet").iterdir()))
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert any(told.iterdir())
+    assert len(list((mine / "jaxnet").iterdir())) == kept
