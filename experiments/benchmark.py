@@ -107,6 +107,8 @@ def run(config: Config, _folder: Path) -> script.Record:
     programs = available(config.programs)
     networks = [sizes_of(name) for name in config.networks]
     entrants = [parse_entrant(text) for text in config.race]
+    if not networks or not config.batches:
+        raise ValueError("there is nothing to measure; name at least one of --networks and one of --batches")
     if min(config.populations, default=1) < 1:
         raise ValueError(f"populations are {config.populations}; there must be at least 1 network")
     train, _, _ = script.load("mnist", config.limit)

@@ -121,6 +121,7 @@ def test_the_roof_is_the_slower_of_arithmetic_and_memory():
     [
         ("--networks 784-0-10", "network 784-0-10 is not a row of neurons"),
         ("--networks 783-10", "network 783-10 must begin with 784 pixels"),
+        ("--batches", "there is nothing to measure"),
         ("--batches 0", "batch 0 is not a batch size; it must be full or between 1 and 100"),
         ("--batches 101", "batch 101 is not a batch size"),
         ("--programs theano", "program theano is unknown; expected some of jaxnet, numpy"),
