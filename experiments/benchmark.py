@@ -33,6 +33,7 @@ import optax
 
 import jaxnet
 from experiments import drawing, roofline, script, tables
+from experiments.networks import initial as stacked
 from experiments.peers import Params, by_c, by_jaxnet, by_numpy
 from experiments.peers.race import initial
 from experiments.peers.worker import Worker
@@ -123,6 +124,7 @@ def run(config: Config, _folder: Path) -> script.Record:
     packages = {"torch": "torch", "sklearn": "scikit-learn"}
     results["packages"] = {packages[name]: version(packages[name]) for name in packages if find_spec(name)}
     images, targets = np.asarray(train.images), np.asarray(jaxnet.one_hot(train.labels))
+    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
     if "speed" in config.parts:
         with workers(config, programs) as running:
             results["threads"] = {name: worker.threads() for name, worker in running.items()}
@@ -133,9 +135,9 @@ def run(config: Config, _folder: Path) -> script.Record:
     if "compile" in config.parts:
         results["compile"] = compile_times(config.repeats)
     if "populations" in config.parts:
-        results["populations"] = populations(config, programs, images, targets, machine)
+        results["populations"] = populations(config, programs, pixels, answers, machine)
     if "growth" in config.parts:
-        results["growth"] = growth(config, images, targets)
+        results["growth"] = growth(config, pixels, answers)
     if "precision" in config.parts:
         results["precision"] = precisions(config)
     return results
@@ -186,6 +188,11 @@ def parse_batch(name: str, n: int) -> int:
     return int(name)
 
 
+def batch_name(batch_size: int, n: int) -> str:
+    """The batch size as `parse_batch` reads it, for people."""
+    return "full" if batch_size == n else f"{batch_size:,}"
+
+
 def parse_entrant(text: str) -> tuple[str, int, float]:
     """PROGRAM:BATCH_SIZE:RATE. Raises ValueError, naming it, where it is not."""
     try:
@@ -227,8 +234,11 @@ def speed(
             row["share"] = roofline.share(roofline.step_work(sizes, batch_size), machine, row["seconds"]["jaxnet"][0])
             rows.append(row)
             cells = [f"{1e6 * row['seconds'][name][0]:,.1f} ({row['ratio'][name]:.2f})" for name in names]
-            batch = "full" if batch_size == len(images) else f"{batch_size:,}"
-            columns = [f"{row['network']:14}", f"{batch:>6}", *(f"{cell:>22}" for cell in cells)]
+            columns = [
+                f"{row['network']:14}",
+                f"{batch_name(batch_size, len(images)):>6}",
+                *(f"{cell:>22}" for cell in cells),
+            ]
             print("  ".join([*columns, f"{row['share']:15.0%}"]), flush=True)
     warm_up = {name: summary([row["warm_up"][name] for row in rows]) for name in names}
     print("\nNot in these times: what a first run takes longer, to compile and to warm up (median, least and most):")
@@ -253,9 +263,7 @@ def compare(
     Raises RuntimeError where a program ends its first run at another cost than jaxnet: it would have done other work.
     """
     n = len(images)
-    steps = int(
-        np.clip(config.operations / roofline.step_work(sizes, batch_size).operations, 1, min(2_000, n // batch_size))
-    )
+    steps = steps_of(config.operations, roofline.step_work(sizes, batch_size), 2_000, n // batch_size)
     random = np.random.default_rng(config.seed)
     params = initial(random, list(sizes))
     order = np.arange(n) if batch_size == n else random.permutation(n)[: steps * batch_size]
@@ -282,6 +290,11 @@ def compare(
         "warm_up": {name: first[name] - steps * seconds[name][0] for name in seconds},
         "cost": costs,
     }
+
+
+def steps_of(operations: float, work: roofline.Work, *most: int) -> int:
+    """As many steps as so much arithmetic makes, at least one, and no more than any of these."""
+    return int(np.clip(operations / work.operations, 1, min(most)))
 
 
 def cost(params: Params, images: np.ndarray, targets: np.ndarray) -> float:
@@ -349,15 +362,22 @@ def one_race(config: Config, row: script.Record, kept: str) -> None:
         *map(str, config.race_hidden),
     ]
     command += [str(part) for choice in choices.items() for part in choice]
-    cache = {"JAX_COMPILATION_CACHE_DIR": kept, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    cache = cache if row["kept"] else {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    environment = compiled_in(kept if row["kept"] else None)
     started = time.perf_counter()
-    found = subprocess.run(command, env=os.environ | cache, capture_output=True, text=True, check=False)  # noqa: S603
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     seconds = time.perf_counter() - started
     if found.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} failed: {found.stderr.strip()[-500:]}")
     row["seconds"].append(seconds)
     row |= json.loads(found.stdout)
+
+
+def compiled_in(folder: str | None) -> dict[str, str]:
+    """The environment of a process that keeps what it compiles in this folder, or keeps nothing."""
+    if folder is None:
+        return os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    kept = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    return os.environ | kept | {"JAX_ENABLE_COMPILATION_CACHE": "true"}
 
 
 _COMPILE = """
@@ -374,12 +394,10 @@ def compile_times(repeats: int) -> script.Record:
     """Seconds that `train` spends on compiling the default network, in new processes, nothing kept and all kept."""
     found: dict[str, list[float]] = {"new": [], "kept": []}
     with tempfile.TemporaryDirectory() as folder:
-        kept = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-        kept["JAX_ENABLE_COMPILATION_CACHE"] = "true"
-        _compile_once(kept)
+        _compile_once(folder)
         for _ in range(repeats):
-            found["new"].append(_compile_once({"JAX_ENABLE_COMPILATION_CACHE": "false"}))
-            found["kept"].append(_compile_once(kept))
+            found["new"].append(_compile_once(None))
+            found["kept"].append(_compile_once(folder))
     seconds = {name: summary(values) for name, values in found.items()}
     print(
         "\nCompiling the default network: {new[0]:.2f} s ({new[1]:.2f} to {new[2]:.2f}); {kept[0]:.2f} s ({kept[1]:.2f}"
@@ -388,20 +406,20 @@ def compile_times(repeats: int) -> script.Record:
     return seconds
 
 
-def _compile_once(environment: dict[str, str]) -> float:
+def _compile_once(kept: str | None) -> float:
     command = [sys.executable, "-c", _COMPILE]
-    found = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, check=True)  # noqa: S603
+    found = subprocess.run(command, env=compiled_in(kept), capture_output=True, text=True, check=True)  # noqa: S603
     return float(found.stdout)
 
 
 def populations(
-    config: Config, programs: list[str], images: np.ndarray, targets: np.ndarray, machine: roofline.Machine
+    config: Config, programs: list[str], pixels: jax.Array, targets: jax.Array, machine: roofline.Machine
 ) -> list[script.Record]:
     """Seconds a step of many default networks in one call, batches of 10, against as many single runs, in turn."""
-    sizes, batch_size = (784, 16, 16, 10), min(10, len(images))
-    steps = min(1_000, len(images) // batch_size)
-    order = np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size]
-    examples = jaxnet.as_bytes(images), jnp.asarray(targets), jnp.asarray(order)
+    sizes, batch_size = (784, 16, 16, 10), min(10, len(pixels))
+    steps = min(1_000, len(pixels) // batch_size)
+    order = np.random.default_rng(config.seed).permutation(len(pixels))[: steps * batch_size]
+    examples = pixels, targets, jnp.asarray(order)
     numbers = sorted({1, *config.populations})
     walks = {}
     for number in numbers:
@@ -430,9 +448,9 @@ def populations(
             worker.start(initial(np.random.default_rng(config.seed), list(sizes)), batch_size, RATE)
             pytorch = summary([worker.run(order) / steps for _ in range(config.repeats + 1)][1:])
         rows[-1]["pytorch"] = pytorch
-        epochs = 30 * len(images) / batch_size
+        epochs = 30 * len(pixels) / batch_size
         print(
-            f"30 epochs of {len(images):,} images: {epochs * rows[-1]['seconds'][0]:,.0f} s for"
+            f"30 epochs of {len(pixels):,} images: {epochs * rows[-1]['seconds'][0]:,.0f} s for"
             f" {numbers[-1]:,} networks here, {epochs * pytorch[0]:,.0f} s for one in PyTorch"
         )
     return rows
@@ -443,17 +461,16 @@ def at_once(
 ) -> tuple[Callable[..., jaxnet.State], jaxnet.State]:
     """An epoch and a state to begin with: of one network as `train` has it, or of several as `train_population` has."""
     optimizer, epoch = by_jaxnet.descent(batch_size, RATE)
-    keys = jax.random.split(jax.random.key(seed), networks)
+    params = stacked(jax.random.key(seed), sizes, networks)
     if networks == 1:
-        params = jaxnet.init(keys[0], sizes)
+        params = jax.tree.map(lambda leaf: leaf[0], params)
         return epoch, jaxnet.State(params, optimizer.init(params))
-    params = jax.vmap(lambda key: jaxnet.init(key, sizes))(keys)
     return jax.vmap(epoch, in_axes=(0, None, None, None)), jaxnet.State(params, jax.vmap(optimizer.init)(params))
 
 
-def growth(config: Config, images: np.ndarray, targets: np.ndarray) -> list[script.Record]:
+def growth(config: Config, pixels: jax.Array, targets: jax.Array) -> list[script.Record]:
     """How time and memory grow with batch size, width, depth and number of networks."""
-    n = len(images)
+    n = len(pixels)
     cases = [("batch size", size, (784, 16, 16, 10), size, 1) for size in (1, 10, 100, 1_000, 10_000, n) if size <= n]
     cases += [("width", width, (784, width, width, 10), 10, 1) for width in (16, 64, 256, 1_024)]
     cases += [("hidden layers", depth, (784, *depth * (16,), 10), 10, 1) for depth in (1, 2, 4, 8, 16)]
@@ -461,7 +478,7 @@ def growth(config: Config, images: np.ndarray, targets: np.ndarray) -> list[scri
     rows, lines = [], []
     for axis, value, sizes, batch_size, networks in cases:
         batch_size = min(batch_size, n)
-        row = {"axis": axis, "value": value} | grown(config, sizes, batch_size, networks, images, targets)
+        row = {"axis": axis, "value": value} | grown(config, sizes, batch_size, networks, pixels, targets)
         rows.append(row)
         lines.append(
             [
@@ -478,13 +495,14 @@ def growth(config: Config, images: np.ndarray, targets: np.ndarray) -> list[scri
 
 
 def grown(
-    config: Config, sizes: tuple[int, ...], batch_size: int, networks: int, images: np.ndarray, targets: np.ndarray
+    config: Config, sizes: tuple[int, ...], batch_size: int, networks: int, pixels: jax.Array, targets: jax.Array
 ) -> script.Record:
     """One case: seconds a step, and the bytes that the compiled program asks for."""
-    work = roofline.step_work(sizes, batch_size, networks)
-    steps = int(np.clip(config.operations / 2 / work.operations, 1, min(1_000, len(images) // batch_size)))
-    order = np.random.default_rng(config.seed).permutation(len(images))[: steps * batch_size]
-    examples = jaxnet.as_bytes(images), jnp.asarray(targets), jnp.asarray(order)
+    steps = steps_of(
+        config.operations / 2, roofline.step_work(sizes, batch_size, networks), 1_000, len(pixels) // batch_size
+    )
+    order = np.random.default_rng(config.seed).permutation(len(pixels))[: steps * batch_size]
+    examples = pixels, targets, jnp.asarray(order)
     epoch, state = at_once(networks, sizes, batch_size, config.seed)
     compiled = jax.jit(epoch).lower(state, *examples).compile()
     runs = [timed(compiled, state, *examples) for _ in range(4)][1:]
@@ -546,10 +564,8 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
         axes.axhline(1, color="black", linewidth=1)
         axes.set_yscale("log")
         axes.set_title(network, fontsize=10)
-        n = record["results"]["n"]
-        axes.set_xticks(
-            range(len(chosen)), ["full" if r["batch_size"] == n else f"{r['batch_size']:,}" for r in chosen]
-        )
+        names_of_batches = [batch_name(row["batch_size"], record["results"]["n"]) for row in chosen]
+        axes.set_xticks(range(len(chosen)), names_of_batches)
         axes.set_xlabel("batch size")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}x")
     for axes in panels[:, 0]:

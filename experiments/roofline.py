@@ -28,17 +28,17 @@ class Work(NamedTuple):
     bytes: int
 
 
-def step_work(sizes: Sequence[int], batch_size: int, networks: int = 1, pixel_bytes: int = 1) -> Work:
+def step_work(sizes: Sequence[int], batch_size: int, networks: int = 1) -> Work:
     """One step of gradient descent on a batch, for a network of these sizes or several that share the batch.
 
     Operations are those of the matrix products, a product and a sum each: z = w a and dC/dw = delta a' for every layer,
     dC/da' = w^T delta for all but the first: 4 B sum(n_in n_out) + 2 B sum over all layers but the first. Bytes are the
-    fewest that will do: the batch is read once, each parameter is read and written once.
+    fewest that will do: the batch is read once, pixels as bytes, and each parameter is read and written once.
     """
     products = [n_in * n_out for n_in, n_out in itertools.pairwise(sizes)]
     operations = networks * batch_size * (4 * sum(products) + 2 * sum(products[1:]))
     parameters = networks * (sum(products) + sum(sizes[1:]))
-    return Work(operations, batch_size * (pixel_bytes * sizes[0] + 4 * sizes[-1]) + 8 * parameters)
+    return Work(operations, batch_size * (sizes[0] + 4 * sizes[-1]) + 8 * parameters)
 
 
 def share(work: Work, machine: Machine, seconds: float) -> float:

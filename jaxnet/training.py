@@ -256,7 +256,8 @@ def _descend(
     see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
     started = time.perf_counter()
-    _shuffle.lower(key, 0, n).compile()
+    if batch_size < n:
+        _shuffle.lower(key, 0, n).compile()
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
         some = jax.ShapeDtypeStruct((size,), jnp.int32)
         _epoch.lower(state, rates, *examples, some, **walk.keywords).compile()

@@ -45,7 +45,7 @@ def test_it_measures_every_program_records_and_draws(tmp_path: Path, monkeypatch
 
 
 def test_memory_grows_with_the_networks_and_not_with_their_data():
-    images, targets = np.zeros((30, 784), np.float32), np.zeros((30, 10), np.float32)
+    images, targets = jaxnet.as_bytes(np.zeros((30, 784), np.float32)), jax.numpy.zeros((30, 10))
     config = benchmark.Config(operations=1e6)
     one, four = (benchmark.grown(config, (784, 16, 10), 10, networks, images, targets) for networks in (1, 4))
     assert one["data_bytes"] == four["data_bytes"] == 30 * (784 + 40) + 10 * 4  # one step
