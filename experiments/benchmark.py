@@ -10,20 +10,15 @@ Some ten minutes on two cores; what is not installed is left out, and said.
 """
 
 import functools
-import json
 import os
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -32,37 +27,19 @@ import numpy as np
 import optax
 
 import jaxnet
-from experiments import drawing, roofline, script, tables
+from experiments import cold, drawing, roofline, script, tables
 from experiments.networks import initial as stacked
-from experiments.peers import Params, by_c, by_jaxnet, by_numpy
+from experiments.peers import Params, by_jaxnet, by_numpy
+from experiments.peers.programs import PROGRAMS, Program, available
 from experiments.peers.race import initial
 from experiments.peers.worker import Worker
 
 Part = Literal["speed", "race", "compile", "populations", "growth", "precision"]
 
 
-class Program(NamedTuple):
-    """One way to do the work."""
-
-    label: str
-    peer: str
-    needs: str | None
-    """A package, or cc for a compiler of C."""
-    choices: dict[str, Any]
-
-
-PROGRAMS = {
-    "jaxnet": Program("jaxnet", "jaxnet", None, {}),
-    "numpy": Program("NumPy", "numpy", None, {}),
-    "pytorch": Program("PyTorch eager", "pytorch", "torch", {}),
-    "pytorch_compiled": Program("PyTorch compiled", "pytorch", "torch", {"compiled": True}),
-    "sklearn": Program("scikit-learn", "sklearn", "sklearn", {}),
-    "jax_loop": Program("JAX, Python loop", "jax_loop", None, {}),
-    "c": Program("C, one core", "c", "cc", {}),
-}
-
 RATE = 0.1  # low, so that rounding errors do not grow and final costs can be compared
 TWIN = "jaxnet, cross-entropy"  # scikit-learn classifies with no other cost, so its final cost is compared with this
+KNOWN = PROGRAMS | {TWIN: Program(TWIN, "jaxnet", None, {"loss": jaxnet.cross_entropy})}
 
 
 @dataclass(frozen=True)
@@ -107,7 +84,7 @@ def run(config: Config, _folder: Path) -> script.Record:
     script.check_at_least(config, repeats=1)
     programs = available(config.programs)
     networks = [sizes_of(name) for name in config.networks]
-    entrants = [parse_entrant(text) for text in config.race]
+    entrants = [cold.entrant(text) for text in config.race]
     if not networks or not config.batches:
         raise ValueError("there is nothing to measure; name at least one of --networks and one of --batches")
     if min(config.populations, default=1) < 1:
@@ -128,12 +105,15 @@ def run(config: Config, _folder: Path) -> script.Record:
     if "speed" in config.parts:
         with workers(config, programs) as running:
             results["threads"] = {name: worker.threads() for name, worker in running.items()}
-            print("threads: " + ", ".join(f"{label(name)} {number}" for name, number in results["threads"].items()))
+            print("threads: " + ", ".join(f"{KNOWN[name].label} {k}" for name, k in results["threads"].items()))
             results["speed"] = speed(config, running, networks, batches, images, targets, machine)
     if "race" in config.parts:
-        results["race"] = race(config, [entrant for entrant in entrants if entrant[0] in programs])
+        racing = [entrant for entrant in entrants if entrant.program in programs]
+        results["race"] = cold.race(
+            racing, goal=config.goal, hidden=config.race_hidden, seed=config.seed, repeats=config.repeats
+        )
     if "compile" in config.parts:
-        results["compile"] = compile_times(config.repeats)
+        results["compile"] = cold.compile_times(config.repeats)
     if "populations" in config.parts:
         results["populations"] = populations(config, programs, pixels, answers, machine)
     if "growth" in config.parts:
@@ -141,32 +121,6 @@ def run(config: Config, _folder: Path) -> script.Record:
     if "precision" in config.parts:
         results["precision"] = precisions(config)
     return results
-
-
-def available(names: Sequence[str]) -> list[str]:
-    """Those of the programs that can run here, jaxnet first; says which cannot."""
-    unknown = [name for name in names if name not in PROGRAMS]
-    if unknown:
-        raise ValueError(f"program {unknown[0]} is unknown; expected some of {', '.join(PROGRAMS)}")
-    there = ["jaxnet"]
-    for name in names:
-        needs = PROGRAMS[name].needs
-        found = by_c.available() if needs == "cc" else needs is None or find_spec(needs) is not None
-        if not found:
-            print(f"left out: {PROGRAMS[name].label}, for there is no {needs}")
-        elif name not in there:
-            there.append(name)
-    return there
-
-
-def module(name: str) -> str:
-    """The peer that a program is."""
-    return PROGRAMS[name].peer if name in PROGRAMS else "jaxnet"
-
-
-def label(name: str) -> str:
-    """What people call a program."""
-    return PROGRAMS[name].label if name in PROGRAMS else name
 
 
 def sizes_of(name: str) -> tuple[int, ...]:
@@ -193,25 +147,12 @@ def batch_name(batch_size: int, n: int) -> str:
     return "full" if batch_size == n else f"{batch_size:,}"
 
 
-def parse_entrant(text: str) -> tuple[str, int, float]:
-    """PROGRAM:BATCH_SIZE:RATE. Raises ValueError, naming it, where it is not."""
-    try:
-        name, size, rate = text.split(":")
-        entrant = name, int(size), float(rate)
-    except ValueError:
-        raise ValueError(f"race {text} is not PROGRAM:BATCH_SIZE:RATE, such as jaxnet:32:2") from None
-    if name not in PROGRAMS or name == "pytorch_compiled" or entrant[1] < 1:
-        raise ValueError(f"race {text} names no program that races with at least 1 example a step")
-    script.check_rate(entrant[2])
-    return entrant
-
-
 @contextmanager
 def workers(config: Config, programs: list[str]) -> Iterator[dict[str, Worker]]:
     """A process for each program, and one more for the twin of scikit-learn."""
     with ExitStack() as stack:
         names = [*programs, TWIN] if "sklearn" in programs else programs
-        yield {name: stack.enter_context(closing(Worker(module(name), config.limit))) for name in names}
+        yield {name: stack.enter_context(closing(Worker(KNOWN[name].peer, config.limit))) for name in names}
 
 
 def speed(
@@ -227,7 +168,11 @@ def speed(
     rows = []
     names = [name for name in running if name != TWIN]
     print("\nMicroseconds a step: median of the runs in turn. In brackets: how many times as long as jaxnet.\n")
-    print("  ".join([f"{'network':14}", f"{'batch':>6}", *(f"{label(name):>22}" for name in names), "of the roofline"]))
+    print(
+        "  ".join(
+            [f"{'network':14}", f"{'batch':>6}", *(f"{KNOWN[name].label:>22}" for name in names), "of the roofline"]
+        )
+    )
     for sizes in networks:
         for batch_size in batches:
             row = compare(config, running, sizes, batch_size, images, targets)
@@ -240,11 +185,12 @@ def speed(
                 *(f"{cell:>22}" for cell in cells),
             ]
             print("  ".join([*columns, f"{row['share']:15.0%}"]), flush=True)
-    warm_up = {name: summary([row["warm_up"][name] for row in rows]) for name in names}
+    warm_up = {name: tables.middle([row["warm_up"][name] for row in rows]) for name in names}
     print("\nNot in these times: what a first run takes longer, to compile and to warm up (median, least and most):")
     print(
         "; ".join(
-            f"{label(name)} {median:.2f} s ({low:.2f}, {high:.2f})" for name, (median, low, high) in warm_up.items()
+            f"{KNOWN[name].label} {median:.2f} s ({low:.2f}, {high:.2f})"
+            for name, (median, low, high) in warm_up.items()
         )
     )
     return rows
@@ -268,8 +214,7 @@ def compare(
     params = initial(random, list(sizes))
     order = np.arange(n) if batch_size == n else random.permutation(n)[: steps * batch_size]
     for name, worker in running.items():
-        choices = {"loss": jaxnet.cross_entropy} if name == TWIN else PROGRAMS[name].choices
-        worker.start(params, batch_size, RATE, **choices)
+        worker.start(params, batch_size, RATE, **KNOWN[name].choices)
     first = {name: worker.run(order) for name, worker in running.items()}
     costs = {name: cost(worker.params(), images[:10_000], targets[:10_000]) for name, worker in running.items()}
     runs: dict[str, list[float]] = {name: [] for name in running}
@@ -280,7 +225,7 @@ def compare(
         same = costs[TWIN if name == "sklearn" else "jaxnet"]
         if name != TWIN and not abs(found - same) < 1e-3 * same:
             raise RuntimeError(f"{name} ended its first run at the cost {found}, jaxnet at {same}: not the same work")
-    seconds = {name: summary([value / steps for value in values]) for name, values in runs.items()}
+    seconds = {name: tables.middle([value / steps for value in values]) for name, values in runs.items()}
     return {
         "network": "-".join(map(str, sizes)),
         "batch_size": batch_size,
@@ -309,109 +254,6 @@ def timed(function: Callable[..., Any], *arguments: Any) -> float:
     return time.perf_counter() - started
 
 
-def summary(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, least and most."""
-    return statistics.median(values), min(values), max(values)
-
-
-def race(config: Config, entrants: list[tuple[str, int, float]]) -> list[script.Record]:
-    """Whole processes, from their start to the goal, each in turn; jaxnet with and without what it compiled before."""
-    rows: list[script.Record] = []
-    with tempfile.TemporaryDirectory() as kept:
-        for name, batch_size, rate in entrants:
-            row = {"program": name, "batch_size": batch_size, "rate": rate, "kept": False, "seconds": []}
-            rows.append(row)
-            if name == "jaxnet":
-                rows.append(row | {"kept": True, "seconds": []})
-        for _ in range(config.repeats):
-            for row in rows:
-                one_race(config, row, kept)
-    print(f"\nSeconds from the start of a process to {config.goal:g} % of the test images, least to most.\n")
-    best: dict[tuple[str, bool], float] = {}
-    lines = []
-    for row in rows:
-        row["seconds"] = summary(row["seconds"])
-        key = row["program"], row["kept"]
-        if row["accuracy"] >= config.goal:
-            best[key] = min(best.get(key, np.inf), row["seconds"][0])
-        name = PROGRAMS[row["program"]].label + (", compiled before" if row["kept"] else "")
-        reached = f"{row['epochs']}" if row["accuracy"] >= config.goal else "not reached"
-        median, least, most = row["seconds"]
-        lines.append(
-            [name, f"{row['batch_size']:,}", f"{row['rate']:g}", reached, f"{median:.2f} ({least:.2f} to {most:.2f})"]
-        )
-    tables.table(["program", "batch", "rate", "epochs", "seconds"], lines)
-    for (name, _), seconds in best.items():
-        if name != "jaxnet" and ("jaxnet", False) in best:
-            print(
-                f"{PROGRAMS[name].label} takes {seconds / best['jaxnet', False]:.2f} times as long as jaxnet,"
-                f" {seconds / best['jaxnet', True]:.2f} times as long as jaxnet that was compiled before"
-            )
-    return rows
-
-
-def one_race(config: Config, row: script.Record, kept: str) -> None:
-    """Starts a process, takes its time, and notes how far it came."""
-    choices = {"--batch-size": row["batch_size"], "--rate": row["rate"], "--seed": config.seed, "--goal": config.goal}
-    command = [
-        sys.executable,
-        "-m",
-        "experiments.peers.race",
-        row["program"],
-        "--hidden",
-        *map(str, config.race_hidden),
-    ]
-    command += [str(part) for choice in choices.items() for part in choice]
-    environment = compiled_in(kept if row["kept"] else None)
-    started = time.perf_counter()
-    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
-    seconds = time.perf_counter() - started
-    if found.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} failed: {found.stderr.strip()[-500:]}")
-    row["seconds"].append(seconds)
-    row |= json.loads(found.stdout)
-
-
-def compiled_in(folder: str | None) -> dict[str, str]:
-    """The environment of a process that keeps what it compiles in this folder, or keeps nothing."""
-    if folder is None:
-        return os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
-    kept = {"JAX_COMPILATION_CACHE_DIR": folder, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    return os.environ | kept | {"JAX_ENABLE_COMPILATION_CACHE": "true"}
-
-
-_COMPILE = """
-import jax, optax, jaxnet
-train, test = jaxnet.load()
-start, order = jax.random.split(jax.random.key(0))
-params = jaxnet.init(start)
-rate = optax.cosine_decay_schedule(0.25, 30 * 6000)
-print(jaxnet.train(order, params, train, optax.sgd(rate), batch_size=10, epochs=1, test=test)[1].compile_seconds)
-"""
-
-
-def compile_times(repeats: int) -> script.Record:
-    """Seconds that `train` spends on compiling the default network, in new processes, nothing kept and all kept."""
-    found: dict[str, list[float]] = {"new": [], "kept": []}
-    with tempfile.TemporaryDirectory() as folder:
-        _compile_once(folder)
-        for _ in range(repeats):
-            found["new"].append(_compile_once(None))
-            found["kept"].append(_compile_once(folder))
-    seconds = {name: summary(values) for name, values in found.items()}
-    print(
-        "\nCompiling the default network: {new[0]:.2f} s ({new[1]:.2f} to {new[2]:.2f}); {kept[0]:.2f} s ({kept[1]:.2f}"
-        " to {kept[2]:.2f}) where an earlier run has kept what it compiled.".format(**seconds)
-    )
-    return seconds
-
-
-def _compile_once(kept: str | None) -> float:
-    command = [sys.executable, "-c", _COMPILE]
-    found = subprocess.run(command, env=compiled_in(kept), capture_output=True, text=True, check=True)  # noqa: S603
-    return float(found.stdout)
-
-
 def populations(
     config: Config, programs: list[str], pixels: jax.Array, targets: jax.Array, machine: roofline.Machine
 ) -> list[script.Record]:
@@ -432,10 +274,10 @@ def populations(
             seconds = timed(walk) / steps
             if repeat:  # the first is to warm up
                 runs[number].append(seconds)
-    single = summary(runs[1])
+    single = tables.middle(runs[1])
     rows, lines = [], []
     for number, values in runs.items():
-        seconds = summary(values)
+        seconds = tables.middle(values)
         share = roofline.share(roofline.step_work(sizes, batch_size, number), machine, seconds[0])
         ratio = number * single[0] / seconds[0]
         rows.append({"networks": number, "seconds": seconds, "ratio": ratio, "share": share})
@@ -446,7 +288,7 @@ def populations(
     if "pytorch" in programs:
         with closing(Worker("pytorch", config.limit)) as worker:
             worker.start(initial(np.random.default_rng(config.seed), list(sizes)), batch_size, RATE)
-            pytorch = summary([worker.run(order) / steps for _ in range(config.repeats + 1)][1:])
+            pytorch = tables.middle([worker.run(order) / steps for _ in range(config.repeats + 1)][1:])
         rows[-1]["pytorch"] = pytorch
         epochs = 30 * len(pixels) / batch_size
         print(
@@ -512,7 +354,7 @@ def grown(
         "sizes": sizes,
         "batch_size": batch_size,
         "networks": networks,
-        "seconds": summary([value / steps for value in runs]),
+        "seconds": tables.middle([value / steps for value in runs]),
         "data_bytes": data,
         "work_bytes": memory.argument_size_in_bytes - data + memory.output_size_in_bytes + memory.temp_size_in_bytes,
     }

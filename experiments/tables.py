@@ -1,6 +1,7 @@
 """Numbers as a person writes them, and tables of them."""
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ def spread(values: Any, text: Callable[[float], str] = number, none: str = "not 
 def percent(values: Any) -> str:
     """Mean and standard deviation of accuracies."""
     return spread(values, "{:.2f}".format, none="no network left")
+
+
+def middle(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, least and most."""
+    return statistics.median(values), min(values), max(values)
 
 
 def table(head: list[str], rows: list[list[str]]) -> None:

@@ -11,6 +11,7 @@ from test_experiments import main, refused
 
 import jaxnet
 from experiments import benchmark, roofline
+from experiments.peers import programs
 
 SMALL = (
     "--limit 200 --repeats 1 --operations 1e6 --networks 784-16-16-10 --batches 10 full"
@@ -137,7 +138,7 @@ def test_wrong_choices_are_refused_by_name(options: str, message: str, tmp_path:
 
 
 def test_what_is_not_installed_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch, capsys: Any):
-    monkeypatch.setattr(benchmark, "find_spec", lambda name: None)
-    monkeypatch.setattr(benchmark.by_c, "available", lambda: False)
-    assert benchmark.available(list(benchmark.PROGRAMS)) == ["jaxnet", "numpy", "jax_loop"]
+    monkeypatch.setattr(programs, "find_spec", lambda name: None)
+    monkeypatch.setattr(programs.by_c, "available", lambda: False)
+    assert programs.available(list(programs.PROGRAMS)) == ["jaxnet", "numpy", "jax_loop"]
     assert "left out: PyTorch eager, for there is no torch" in capsys.readouterr().out
