@@ -54,9 +54,11 @@ class Config:
     """Batch sizes of the first part."""
     programs: tuple[str, ...] = tuple(PROGRAMS)
     """Whom to compare; jaxnet is always there."""
-    repeats: int = 5
+    repeats: int = 11
     """Runs of each program that count, one of each in turn, after one that does not."""
-    operations: float = 2e9
+    processes: int = 5
+    """Cold processes of each kind."""
+    operations: float = 1e9
     """Arithmetic in one run of the first part, which decides how many steps it takes (one to 2,000)."""
     populations: tuple[int, ...] = (1, 4, 16, 64)
     """Numbers of networks to train at once; on an accelerator up to 4096."""
@@ -81,7 +83,7 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Measures the parts one after the other."""
-    script.check_at_least(config, repeats=1)
+    script.check_at_least(config, repeats=1, processes=1)
     programs = available(config.programs)
     networks = [sizes_of(name) for name in config.networks]
     entrants = [cold.entrant(text) for text in config.race]
@@ -110,10 +112,10 @@ def run(config: Config, _folder: Path) -> script.Record:
     if "race" in config.parts:
         racing = [entrant for entrant in entrants if entrant.program in programs]
         results["race"] = cold.race(
-            racing, goal=config.goal, hidden=config.race_hidden, seed=config.seed, repeats=config.repeats
+            racing, goal=config.goal, hidden=config.race_hidden, seed=config.seed, repeats=config.processes
         )
     if "compile" in config.parts:
-        results["compile"] = cold.compile_times(config.repeats)
+        results["compile"] = cold.compile_times(config.processes)
     if "populations" in config.parts:
         results["populations"] = populations(config, programs, pixels, answers, machine)
     if "growth" in config.parts:
@@ -341,7 +343,7 @@ def grown(
 ) -> script.Record:
     """One case: seconds a step, and the bytes that the compiled program asks for."""
     steps = steps_of(
-        config.operations / 2, roofline.step_work(sizes, batch_size, networks), 1_000, len(pixels) // batch_size
+        config.operations, roofline.step_work(sizes, batch_size, networks), 1_000, len(pixels) // batch_size
     )
     order = np.random.default_rng(config.seed).permutation(len(pixels))[: steps * batch_size]
     examples = pixels, targets, jnp.asarray(order)

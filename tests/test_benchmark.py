@@ -57,7 +57,7 @@ def test_memory_grows_with_the_networks_and_not_with_their_data():
 
 
 def test_a_race_ends_at_the_goal_and_names_the_fastest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
-    options = "--parts race compile --repeats 1 --goal 80 --race jaxnet:32:2"
+    options = "--parts race compile --processes 1 --goal 80 --race jaxnet:32:2"
     record = main(benchmark, monkeypatch, *options.split(), "--out", str(tmp_path))
     rows = record["results"]["race"]
     assert [(row["batch_size"], row["kept"]) for row in rows] == [(32, False), (32, True)]
@@ -130,6 +130,7 @@ def test_the_roof_is_the_slower_of_arithmetic_and_memory():
         ("--race theano:10:1", "race theano:10:1 names no program"),
         ("--populations 0", "populations are (0,); there must be at least 1 network"),
         ("--repeats 0", "repeats is 0; it must be at least 1"),
+        ("--processes 0", "processes is 0; it must be at least 1"),
     ],
 )
 def test_wrong_choices_are_refused_by_name(options: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
