@@ -14,7 +14,7 @@ import tyro
 
 import jaxnet
 from experiments import script
-from jaxnet.checkpoint import load_params
+from jaxnet.export import load_params
 
 
 @dataclass(frozen=True)

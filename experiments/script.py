@@ -8,10 +8,11 @@ import json
 import math
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -24,11 +25,14 @@ import tyro
 from tqdm import tqdm
 
 import jaxnet
+from experiments.machine import Machine, banner, described, running_on
 from jaxnet import Dataset, History
+from jaxnet.checkpoint import Checkpoints, Interrupted
 from jaxnet.files import write_whole
 
 Config = TypeVar("Config")
 Record = dict[str, Any]
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,35 @@ class Output:
     """Folder for record.json and the figures; made if it is not there. By default below results/."""
     redraw: bool = False
     """Only draw the figures again, from the record that lies in the folder."""
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How a run is saved while it goes on."""
+
+    resume: bool = False
+    """Go on from the newest checkpoint in the output folder, to the very bits of a run that never stopped."""
+    save_seconds: float | None = 60.0
+    """A checkpoint when so many seconds have gone by, at the end of an epoch. Ctrl-C and SIGTERM save as well."""
+    save_epochs: int | None = None
+    """A checkpoint when so many epochs have gone by."""
+    keep: int = 3
+    """So many checkpoints stay, until the run is done."""
+
+
+def checkpoints(folder: Path, config: Any) -> Checkpoints:
+    """Those of a run of which `config` has all choices, and has its `saving` among them."""
+    check_at_least(config.saving, save_seconds=0, save_epochs=1, keep=1)
+    chosen = {name: value for name, value in asdict(config).items() if name != "saving"}
+    saving: Saving = config.saving
+    return Checkpoints(
+        folder / CHECKPOINTS,
+        seconds=saving.save_seconds,
+        epochs=saving.save_epochs,
+        keep=saving.keep,
+        resume=saving.resume,
+        configuration=_plain(chosen),
+    )
 
 
 class Stopped(Exception):  # noqa: N818
@@ -58,38 +91,57 @@ def main(
     default_folder: Callable[[Any], str] | None = None,
 ) -> None:
     """Command line, run, record, figures. What a user can mend ends with one line of text and exit status 1."""
-    both = make_dataclass("Arguments", [("experiment", config_type), ("output", Output)])
+    parts = {"experiment": config_type, "output": Output, "machine": Machine}
+    every = make_dataclass("Arguments", parts.items())
     arguments: Any = tyro.cli(
-        both,
+        every,
         prog=f"python -m experiments.{name}",
         description=description,
-        default=both(config_type(), Output()),
+        default=every(*(part() for part in parts.values())),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
     config: Any = arguments.experiment
     folder = arguments.output.out or Path("results") / (default_folder(config) if default_folder else name)
     try:
         if not arguments.output.redraw:
-            check_writable(folder)
-            keep_compiled()
-            print(banner(), flush=True)
-            record = {"experiment": name, "config": asdict(config), **environment()}
-            try:
-                record["results"] = run(config, folder)
-            except Stopped as stop:
-                record |= {"stopped": str(stop), "results": stop.results}
-            write_record(folder, record)
+            with running_on(arguments.machine), _only_the_first_writes(folder) as folder:
+                check_writable(folder)
+                keep_compiled()
+                print(banner(arguments.machine), flush=True)
+                record = {"experiment": name, "config": asdict(config), **environment(arguments.machine)}
+                try:
+                    record["results"] = run(config, folder)
+                except Stopped as stop:
+                    record |= {"stopped": str(stop), "results": stop.results}
+                write_record(folder, record)
+                if jax.process_index() > 0:
+                    return
+                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # all that they had is in the results
         record = read_record(folder, name)
         for path in figures(record, folder):
             print(f"drew {path}")
         if "stopped" in record:
             sys.exit(f"error: {record['stopped']}")
+    except KeyboardInterrupt as stop:
+        print(f"{stop or 'stopped'}{'; go on with --resume' if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
+        sys.exit(130)
     except (ValueError, IndexError, OSError, ImportError) as error:
         sys.exit(f"error: {error}")
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
             raise
         sys.exit(f"error: not enough memory: {error}")
+
+
+@contextmanager
+def _only_the_first_writes(folder: Path) -> Iterator[Path]:
+    """Of several processes the first has the folder; what the others write and print is dropped, for it is the same."""
+    if jax.process_index() == 0:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as dropped, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        (Path(dropped) / CHECKPOINTS).symlink_to(folder.absolute() / CHECKPOINTS)  # those are written together
+        yield Path(dropped)
 
 
 def keep_compiled() -> None:
@@ -103,19 +155,12 @@ def keep_compiled() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
-def banner() -> str:
-    """One line that says what this runs on."""
-    device = jax.devices()[0]
-    return f"JAX {jax.__version__} on {jax.device_count()} x {device.device_kind} ({device.platform})"
-
-
-def environment() -> Record:
+def environment(machine: Machine) -> Record:
     """Versions and device, for the record."""
-    device = jax.devices()[0]
     packages = ("jax", "jaxlib", "jaxnet", "numpy", "optax")
     return {
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
-        "device": {"platform": device.platform, "kind": device.device_kind, "number": jax.device_count()},
+        "device": described(machine),
     }
 
 
@@ -172,7 +217,7 @@ def _plain(value: Any) -> Any:
 @contextmanager
 def progress(label: str, epochs: int) -> Iterator[Callable[[History], None]]:
     """A progress bar in epochs; what it yields is the `progress` of `train`. Silent where the output is no terminal."""
-    with tqdm(total=epochs, desc=label, unit="epoch", leave=False, disable=None) as bar:
+    with tqdm(total=epochs, desc=label, unit="epoch", leave=False, disable=jax.process_index() > 0 or None) as bar:
 
         def show(history: History) -> None:
             bar.update(history.epochs[-1] - bar.n)

@@ -9,7 +9,7 @@ images, the mean of five seeds.
 
 import functools
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments import drawing, networks, script
-from jaxnet.checkpoint import save_params
+from jaxnet.export import save_params
 
 ActivationName = Literal["sigmoid", "relu", "tanh", "scaled_tanh", "softmax"]
 
@@ -64,6 +64,7 @@ class Config:
     """Only the first so many training and test images."""
     from_file: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Classify with the parameters in this file instead of training."""
+    saving: script.Saving = field(default_factory=script.Saving)
 
 
 def run(config: Config, folder: Path) -> script.Record:
@@ -71,7 +72,7 @@ def run(config: Config, folder: Path) -> script.Record:
     train, test, classes = script.load(config.data, config.limit)
     functions = {"activation": getattr(jaxnet, config.activation), "output": getattr(jaxnet, config.output)}
     if config.from_file is None:
-        params, results = _train(config, train, test, classes, functions)
+        params, results = _train(config, folder, train, test, classes, functions)
         path = folder / "parameters.safetensors"
         save_params(path, params, {name: getattr(config, name) for name in ("activation", "output", "loss")})
         results["parameters"] = str(path)
@@ -85,7 +86,7 @@ def run(config: Config, folder: Path) -> script.Record:
 
 
 def _train(
-    config: Config, train: jaxnet.Dataset, test: jaxnet.Dataset, classes: int, functions: dict[str, Any]
+    config: Config, folder: Path, train: jaxnet.Dataset, test: jaxnet.Dataset, classes: int, functions: dict[str, Any]
 ) -> tuple[jaxnet.Params, script.Record]:
     n, n_in = train.images.shape
     batch_size = n if config.batch_size == "full" else config.batch_size
@@ -125,6 +126,7 @@ def _train(
                 if config.gradient == "by_hand"
                 else None,
                 progress=row,
+                checkpoints=script.checkpoints(folder, config),
             )
         except jaxnet.Diverged as diverged:
             raise script.Stopped(f"{diverged} than {config.rate:g}", {"history": diverged.history._asdict()}) from None

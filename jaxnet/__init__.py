@@ -16,10 +16,10 @@ from jaxnet.calculus import (
     sharpness,
 )
 from jaxnet.chain_rule import Factors, factors, paths, product
-from jaxnet.checkpoint import load_params, save_params
 from jaxnet.cost import Loss, Penalty, accuracy, cost, cross_entropy, in_chunks, l2, squared_error
 from jaxnet.data import Dataset, as_bytes, brightness, dataset, load, on_bytes, one_hot
 from jaxnet.descent import Info, State, epoch, step
+from jaxnet.export import export_classifier, load_params, save_params
 from jaxnet.history import History
 from jaxnet.importance import Ranking, per_weight, rank
 from jaxnet.landscape import (
@@ -137,7 +137,8 @@ __all__ = [
     "Walk",
     "noise_scale",
     "Noise",
-    # Nothing is lost (checkpoint.py)
+    # For other programs (export.py)
     "save_params",
     "load_params",
+    "export_classifier",
 ]

@@ -1,5 +1,6 @@
 """What training was like, number by number."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -7,8 +8,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Num
 
-from jaxnet.cost import Mean, in_chunks
-from jaxnet.data import on_bytes
+from jaxnet.cost import Mean
 from jaxnet.network import Params
 
 Examples = tuple[Num[Array, "_ n_in"], Float[Array, "_ n_out"]]
@@ -73,9 +73,9 @@ def evaluate(
     cost: Mean,
     accuracy: Mean,
     gradient: Mean,
-    chunk_size: int,
+    over: Callable[[Mean], Mean],
 ) -> Metrics:
-    """Cost, accuracy and length of the gradient over all the examples, `chunk_size` of them at a time."""
+    """Cost, accuracy and length of the gradient; `over` takes each mean over all the examples, as `in_chunks` does."""
 
     def right(params: Params, images: Array, targets: Array) -> Array:
         return accuracy(params, images, jnp.argmax(targets, axis=-1))
@@ -86,9 +86,9 @@ def evaluate(
     def training(params: Params, images: Array, targets: Array) -> tuple[Array, Array, Params]:
         return *testing(params, images, targets), gradient(params, images, targets)
 
-    train_cost, train_accuracy, slope = in_chunks(on_bytes(training), chunk_size)(params, *train)
+    train_cost, train_accuracy, slope = over(training)(params, *train)
     if test is None:
         test_cost = test_accuracy = jnp.full_like(train_cost, jnp.nan)
     else:
-        test_cost, test_accuracy = in_chunks(on_bytes(testing), chunk_size)(params, *test)
+        test_cost, test_accuracy = over(testing)(params, *test)
     return Metrics(train_cost, train_accuracy, optax.tree.norm(slope), test_cost, test_accuracy)

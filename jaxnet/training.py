@@ -7,6 +7,7 @@ the parameters as its arguments; the host only shuffles, reads the clock and the
 import functools
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key
 
+from jaxnet import devices
+from jaxnet.checkpoint import Checkpoint, Checkpoints, keeping, newest
 from jaxnet.cost import Mean, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
@@ -51,6 +54,7 @@ def train(
     evaluate_every: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Params, History]:
     """Descends from `params`, and writes a history.
 
@@ -65,10 +69,13 @@ def train(
       has, the end of each epoch has a row too; more are rounded down to whole epochs. The first row is the start.
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
     - `progress` is called after each evaluation with the history so far.
+    - `checkpoints` says where and how often the run is saved. A resumed run ends with the very bits of one that was
+      never stopped. Ctrl-C and SIGTERM then save before they raise `Interrupted`.
 
-    The given `params` stay as they are. Raises ValueError for arguments out of bounds and data that do not fit the
-    network, TypeError where `optimizer` is no transformation, and `Diverged` as soon as an evaluation finds a cost that
-    is not finite. Lecture, chapter 2.
+    Under `jax.set_mesh(devices.mesh())` the examples of each batch are shared out among the devices. The given `params`
+    stay as they are. Raises ValueError for arguments out of bounds and data or checkpoints that do not fit the network,
+    TypeError where `optimizer` is no transformation, `Diverged` as soon as an evaluation finds a cost that is not
+    finite, and OSError where a checkpoint cannot be written. Lecture, chapter 2.
 
     >>> from jaxnet import init
     >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))
@@ -96,6 +103,7 @@ def train(
         evaluate_every=evaluate_every,
         chunk_size=chunk_size,
         progress=progress,
+        checkpoints=checkpoints,
     )
 
 
@@ -115,6 +123,7 @@ def train_population(
     evaluate_every: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Params, History]:
     """`train` for many networks at once, each with its own initial parameters and its own learning rate.
 
@@ -169,6 +178,7 @@ def train_population(
         evaluate_every=evaluate_every,
         chunk_size=chunk_size,
         progress=progress,
+        checkpoints=checkpoints,
     )
 
 
@@ -188,7 +198,7 @@ def _epoch(
     gradient: Mean | None,
     chunk_size: int,
 ) -> State:
-    slope = in_chunks(on_bytes(gradient or jax.grad(cost)), chunk_size)
+    slope = _over(chunk_size, population=rates is not None)(gradient or jax.grad(cost))
 
     def one_network(state: State, optimizer: optax.GradientTransformation) -> State:
         return epoch(state, images, targets, order, batch_size=batch_size, optimizer=optimizer, gradient=slope)
@@ -211,10 +221,23 @@ def _evaluate(
     chunk_size: int,
 ) -> Metrics:
     def one_network(params: Params) -> Metrics:
-        slope = gradient or jax.grad(cost)
-        return evaluate(params, train, test, cost=cost, accuracy=accuracy, gradient=slope, chunk_size=chunk_size)
+        over = _over(chunk_size, population)
+        return evaluate(
+            params, train, test, cost=cost, accuracy=accuracy, gradient=gradient or jax.grad(cost), over=over
+        )
 
-    return jax.vmap(one_network)(params) if population else one_network(params)
+    return devices.together(jax.vmap(one_network)(params) if population else one_network(params))
+
+
+def _over(chunk_size: int, population: bool) -> Callable[[Mean], Mean]:
+    """A mean over many examples kept as bytes, a chunk at a time; where one network is trained, each is shared out."""
+
+    def over(mean: Mean) -> Mean:
+        if population:
+            return in_chunks(on_bytes(mean), chunk_size)
+        return in_chunks(devices.share_examples(on_bytes(mean)), chunk_size * devices.number())
+
+    return over
 
 
 @functools.partial(jax.jit, static_argnames="n")
@@ -238,15 +261,31 @@ def _descend(
     evaluate_every: int | None,
     chunk_size: int,
     progress: Callable[[History], None] | None,
+    checkpoints: Checkpoints | None,
 ) -> tuple[Params, History]:
     examples = _on_device("dataset", state.params, dataset)
     tests = None if test is None else _on_device("test", state.params, test)
+    key = devices.everywhere(key)
+    networks = None if rates is None else len(rates)
+    share = devices.everywhere if networks is None else functools.partial(_share_networks, networks=networks)
+    state, rates = share((state, rates))
     n = len(dataset.images)
     _check_range("batch_size", batch_size, 1, n)
     steps_an_epoch = -(-n // batch_size)
     evaluate_every = steps_an_epoch if evaluate_every is None else evaluate_every
     for name, value in (("epochs", epochs), ("evaluate_every", evaluate_every), ("chunk_size", chunk_size)):
         _check_range(name, value, 1, None)
+
+    if checkpoints is not None:
+        checkpoints = checkpoints.of_a_run(
+            key=jax.random.key_data(key).tolist(),
+            rates=None if rates is None else _first(rates, networks).tolist(),
+            examples=n,
+            batch_size=batch_size,
+            epochs=epochs,
+            evaluate_every=evaluate_every,
+        )
+    found = None if checkpoints is None else newest(checkpoints, _named(_first(state, networks)))
 
     # Between two evaluations lies a stretch of one epoch, or several epochs.
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
@@ -259,36 +298,94 @@ def _descend(
     if batch_size < n:
         _shuffle.lower(key, 0, n).compile()
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
-        some = jax.ShapeDtypeStruct((size,), jnp.int32)
+        some = devices.everywhere(jnp.zeros(size, jnp.int32))
         _epoch.lower(state, rates, *examples, some, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
     rows: list[Row] = []
+    done, steps, seconds = 0, 0, 0.0
+    if found is not None:
+        state, rows = _resumed(found, _first(state, networks))
+        state, (done, steps, seconds) = share(state), found.facts["progress"]
 
-    def write(done: int, steps: int, seconds: float) -> History:
-        rows.append(Row(done / n, steps, done, seconds, jax.device_get(see(state.params, examples, tests))))
-        history = written(rows, compile_seconds)
-        if not np.isfinite(history.train_cost[-1]).any():
-            raise Diverged(history)
+    def look() -> None:
+        metrics = _first(jax.device_get(see(state.params, examples, tests)), networks)
+        rows.append(Row(done / n, steps, done, seconds, metrics))
+        if not np.isfinite(metrics.train_cost).any():
+            raise Diverged(written(rows, compile_seconds))
+
+    def tell() -> None:
         if progress is not None:
-            progress(history)
-        return history
+            progress(written(rows, compile_seconds))
 
-    history = write(0, 0, 0.0)
-    steps, seconds, started = 0, 0.0, time.perf_counter()
-    for index in range(epochs):
-        order = jnp.arange(n) if batch_size == n else _shuffle(key, index, n)
-        for start in range(0, n, stretch):
-            size = min(stretch, n - start)
-            state = walk(state, rates, *examples, jax.lax.dynamic_slice_in_dim(order, start, size))
-            steps += -(-size // batch_size)
-            if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
-                jax.block_until_ready(state)
-                seconds += time.perf_counter() - started
-                history = write(index * n + start + size, steps, seconds)
-                started = time.perf_counter()
-    return state.params, history
+    def checkpoint() -> Checkpoint:
+        return _checkpoint(_first(devices.everywhere(state), networks), rows, (done, steps, seconds))
+
+    with keeping(checkpoints) as keep:
+        if not rows:
+            look()
+        tell()
+        started = time.perf_counter()
+        for index in range(done // n, epochs):
+            order = devices.everywhere(jnp.arange(n)) if batch_size == n else _shuffle(key, index, n)
+            for start in range(done % n, n, stretch):
+                size = min(stretch, n - start)
+                state = walk(state, rates, *examples, jax.lax.dynamic_slice_in_dim(order, start, size))
+                done, steps = done + size, steps - -size // batch_size
+                if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
+                    seconds += _seconds_since(started, state)
+                    look()
+                    tell()
+                    started = time.perf_counter()
+                if keep.due(done / n):
+                    seconds += _seconds_since(started, state)
+                    keep.save(steps, done / n, checkpoint())
+                    started = time.perf_counter()
+    return _first(devices.everywhere(state.params), networks), written(rows, compile_seconds)
+
+
+_COLUMNS = (*Row._fields[:-1], *Metrics._fields)
+
+
+def _seconds_since(started: float, state: State) -> float:
+    jax.block_until_ready(state)
+    return time.perf_counter() - started
+
+
+def _checkpoint(state: State, rows: list[Row], progress: tuple[int, int, float]) -> Checkpoint:
+    """All that the rest of a run depends on, and its history so far."""
+    history = written(rows, compile_seconds=0.0)
+    past = {f"history.{name}": getattr(history, name) for name in _COLUMNS}
+    return Checkpoint(_named(state) | past, {"progress": progress})
+
+
+def _named(state: State) -> dict[str, np.ndarray]:
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(state)}
+
+
+def _resumed(found: Checkpoint, state: State) -> tuple[State, list[Row]]:
+    """The state and the rows of a checkpoint of a run that had such a state."""
+    leaves = [jnp.asarray(found.arrays[name]) for name in _named(state)]
+    columns = [found.arrays[f"history.{name}"] for name in _COLUMNS]
+    rows = [
+        Row(float(epochs), int(steps), int(examples), float(seconds), Metrics(*metrics))
+        for epochs, steps, examples, seconds, *metrics in zip(*columns, strict=True)
+    ]
+    return jax.tree.unflatten(jax.tree.structure(state), leaves), rows
+
+
+def _share_networks(stacked: Any, networks: int) -> Any:
+    """Puts them on the devices, the last one repeatedly, until there are as many for every device."""
+    missing = -networks % devices.number()
+    return devices.share_networks(
+        jax.tree.map(lambda leaf: jnp.concatenate([leaf, *missing * (leaf[-1:],)]), stacked) if missing else stacked
+    )
+
+
+def _first(tree: Any, networks: int | None) -> Any:
+    """Without the networks that were repeated."""
+    return jax.tree.map(lambda leaf: leaf[:networks], tree) if networks else tree
 
 
 def _check_range(name: str, value: int, low: int, high: int | None) -> None:
@@ -316,6 +413,6 @@ def _on_device(name: str, params: Params, data: Dataset) -> Examples:
         check(data)
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
-        return as_bytes(data.images), one_hot(data.labels, n_out)
+        return devices.everywhere((as_bytes(data.images), one_hot(data.labels, n_out)))
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error

@@ -237,7 +237,7 @@ for attempt in (
     except (TypeError, ValueError) as error:
         print(type(error).__name__, error)
 """
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout  # noqa: S603
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     expected = [
         r"TypeError activation is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
         r"TypeError output is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",

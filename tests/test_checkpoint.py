@@ -1,79 +1,228 @@
-import json
-import re
-import struct
-from pathlib import Path
+"""A run that was stopped ends with the bits of one that was not; what cannot be gone on from is refused by name."""
 
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faults
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
-from safetensors.numpy import save_file
+from test_experiments import main, refused
 
 import jaxnet
-from jaxnet import Layer
+from experiments import train_digits
+from jaxnet import Dataset, History, Params
+from jaxnet.checkpoint import Checkpoints, Interrupted
+
+Run = Callable[..., tuple[Params, History]]
 
 
-def test_parameters_come_back_bit_for_bit_with_their_metadata(tmp_path: Path):
-    params = jaxnet.init(jax.random.key(0), (784, 30, 10))
-    jaxnet.save_params(tmp_path / "p.safetensors", params, {"activation": "relu"})
-    again, metadata = jaxnet.load_params(tmp_path / "p.safetensors")
-    assert jaxnet.sizes_of(again) == (784, 30, 10)
+@pytest.fixture
+def data() -> Dataset:
+    rng = np.random.default_rng(0)
+    return Dataset(rng.random((23, 6), np.float32), rng.integers(0, 3, 23).astype(np.int32))
+
+
+class Killed(Exception):  # noqa: N818
+    pass
+
+
+def killed_after(epochs: float) -> Callable[[History], None]:
+    def look(history: History) -> None:
+        if history.epochs[-1] >= epochs:
+            raise Killed
+
+    return look
+
+
+def one(data: Dataset, **choices: Any) -> tuple[Params, History]:
+    start, order = jax.random.split(jax.random.key(0))
+    params = jaxnet.init(start, (6, 4, 3))
+    choices = {"batch_size": 5, "epochs": 6, "test": data} | choices
+    return jaxnet.train(order, params, data, optax.sgd(0.5, momentum=0.9), **choices)
+
+
+def many(data: Dataset, **choices: Any) -> tuple[Params, History]:
+    start, order = jax.random.split(jax.random.key(0))
+    params = jax.vmap(lambda key: jaxnet.init(key, (6, 4, 3)))(jax.random.split(start, 3))
+    choices = {"batch_size": 5, "epochs": 6} | choices
+    return jaxnet.train_population(
+        order, params, data, lambda rate: optax.sgd(rate, momentum=0.9), [0.1, 0.5, 1.0], **choices
+    )
+
+
+@pytest.mark.parametrize("run", [one, many])
+@pytest.mark.parametrize("evaluate_every", [None, 2, 10])
+def test_a_resumed_run_ends_with_the_same_bits(run: Run, evaluate_every: int | None, data: Dataset, tmp_path: Path):
+    choices = {"evaluate_every": evaluate_every}
+    params, history = run(data, **choices)
+    with pytest.raises(Killed):
+        run(data, **choices, checkpoints=Checkpoints(tmp_path, seconds=0), progress=killed_after(4))
+    again, its_history = run(data, **choices, checkpoints=Checkpoints(tmp_path, resume=True))
     jax.tree.map(np.testing.assert_array_equal, again, params)
-    assert metadata == {"activation": "relu"}
+    for name in set(History._fields) - {"seconds", "compile_seconds"}:
+        np.testing.assert_array_equal(getattr(its_history, name), getattr(history, name))
+    assert (np.diff(its_history.seconds) >= 0).all()
 
 
-def test_the_file_has_the_documented_layout(tmp_path: Path):
-    """Read with struct and json alone, as any other program would."""
-    jaxnet.save_params(tmp_path / "p.safetensors", (Layer(jnp.array([[1.0, 2.0]]), jnp.array([3.0])),))
-    content = (tmp_path / "p.safetensors").read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    start, end = header["layers.0.weights"]["data_offsets"]
-    assert header["layers.0.weights"]["shape"] == [1, 2]
-    assert struct.unpack("<2f", content[8 + length + start : 8 + length + end]) == (1, 2)
+def stopped(folder: Path, data: Dataset, **choices: Any) -> list[int]:
+    with pytest.raises(Killed):
+        one(data, checkpoints=Checkpoints(folder, seconds=0, **choices), progress=killed_after(5))
+    return sorted(int(path.name) for path in folder.iterdir())
 
 
-def test_saving_leaves_one_whole_file_and_nothing_else(tmp_path: Path):
-    for seed in range(2):
-        jaxnet.save_params(tmp_path / "p.safetensors", jaxnet.init(jax.random.key(seed)))
-    assert [path.name for path in tmp_path.iterdir()] == ["p.safetensors"]
-    with pytest.raises(OSError, match="absent"):
-        jaxnet.save_params(tmp_path / "absent" / "p.safetensors", jaxnet.init(jax.random.key(0)))
+def test_the_newest_are_kept_and_as_often_as_asked_for(data: Dataset, tmp_path: Path):
+    assert stopped(tmp_path / "every", data) == [10, 15, 20]  # 5 steps an epoch, 4 epochs saved before the kill
+    assert stopped(tmp_path / "two", data, keep=2) == [15, 20]
+    one(data, checkpoints=Checkpoints(tmp_path / "epochs", seconds=None, epochs=4))
+    assert [path.name for path in (tmp_path / "epochs").iterdir()] == ["20"]
+    one(data, checkpoints=Checkpoints(tmp_path / "never"))  # it took less than a minute
+    assert not (tmp_path / "never").exists()
 
 
-def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
-    good = {"layers.0.weights": np.zeros((2, 3), np.float32), "layers.0.biases": np.zeros(2, np.float32)}
-    return good | {name.replace("_", "."): array for name, array in changes.items()}
+def test_what_is_not_this_run_is_refused_by_name(data: Dataset, tmp_path: Path):
+    stopped(tmp_path, data, configuration={"loss": "squared_error"})
+
+    def resume(configuration: Any, **choices: Any) -> None:
+        one(data, checkpoints=Checkpoints(tmp_path, resume=True, configuration=configuration), **choices)
+
+    with pytest.raises(ValueError, match="run that was not finished, the newest after 20 steps: resume it, or remove"):
+        one(data, checkpoints=Checkpoints(tmp_path))
+    with pytest.raises(ValueError, match="20 is of a run with loss squared_error; this one has cross_entropy"):
+        resume({"loss": "cross_entropy"})
+    with pytest.raises(ValueError, match="20 is of a run with batch_size 5; this one has 10"):
+        resume({"loss": "squared_error"}, batch_size=10)
+    start, order = jax.random.split(jax.random.key(0))
+    kept = Checkpoints(tmp_path, resume=True, configuration={"loss": "squared_error"})
+    with pytest.raises(
+        ValueError, match=r"has float32 \(4, 6\) as .params\[0\].weights; this run has float32 \(7, 6\)"
+    ):
+        jaxnet.train(
+            order, jaxnet.init(start, (6, 7, 3)), data, optax.sgd(0.5), batch_size=5, epochs=6, checkpoints=kept
+        )
+    with pytest.raises(ValueError, match=r"has nothing as .optimizer_state\[0\].count"):
+        jaxnet.train(
+            order, jaxnet.init(start, (6, 4, 3)), data, optax.adam(0.5), batch_size=5, epochs=6, checkpoints=kept
+        )
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({}, "holds []"),
-        ({"a": np.zeros(1)}, "holds ['a']"),
-        (arrays(layers_1_weights=np.zeros((1, 2))), "expected layers.0.weights, layers.0.biases"),
-        (arrays(layers_0_biases=np.zeros(3, np.float32)), "layers.0 has weights (2, 3) and biases (3,)"),
-        (
-            arrays(layers_1_weights=np.zeros((1, 5), np.float32), layers_1_biases=np.zeros(1, np.float32)),
-            "layers.1 has weights (1, 5) and biases (1,) of float32, and 2 inputs",
-        ),
-        (arrays(layers_0_weights=np.zeros((4, 2, 3), np.float32)), "layers.0 has weights (4, 2, 3)"),
-        (arrays(layers_0_weights=np.zeros((2, 3), np.int32)), "of int32"),
-        (arrays(layers_0_biases=np.array([0, np.nan], np.float32)), "layers.0 has values that are not finite"),
-    ],
-)
-def test_a_file_of_something_else_is_refused_by_name(tmp_path: Path, content: dict, message: str):
-    save_file(content, tmp_path / "other.safetensors")
-    with pytest.raises(ValueError, match=f"other.safetensors.*{re.escape(message)}"):
-        jaxnet.load_params(tmp_path / "other.safetensors")
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
 
 
-def test_absent_and_damaged_files_are_refused_by_name(tmp_path: Path):
-    with pytest.raises(FileNotFoundError, match="absent.safetensors does not exist"):
-        jaxnet.load_params(tmp_path / "absent.safetensors")
-    jaxnet.save_params(tmp_path / "whole.safetensors", jaxnet.init(jax.random.key(0)))
-    whole = (tmp_path / "whole.safetensors").read_bytes()
-    for damaged in (b"", b"hello", whole[:100], whole[:-1], b"\x80" + whole[1:]):
-        (tmp_path / "damaged.safetensors").write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged.safetensors is damaged or no safetensors file"):
-            jaxnet.load_params(tmp_path / "damaged.safetensors")
+def test_a_damaged_checkpoint_is_refused_and_the_newest_whole_one_offered(data: Dataset, tmp_path: Path):
+    params, _ = one(data)
+    stopped(tmp_path, data)
+    kept = Checkpoints(tmp_path, resume=True)
+    files = sorted(file for file in (tmp_path / "20").rglob("*") if file.is_file() and file.stat().st_size)
+    for file in files:
+        content = file.read_bytes()
+        for damage in (flip, lambda file: file.write_bytes(file.read_bytes()[:-1]), Path.unlink):
+            if file.name == "SHA256SUMS" and damage is not flip:
+                continue  # without it, it never was complete; without its last line feed it says the same
+            damage(file)
+            with pytest.raises(
+                ValueError, match="damaged: .*20/.* remove .*20 to go on from 15 steps, the newest whole"
+            ):
+                one(data, checkpoints=kept)
+            file.write_bytes(content)
+    flip(files[0])
+    for steps in ("10", "15"):
+        flip(tmp_path / steps / "SHA256SUMS")
+    with pytest.raises(ValueError, match="there is no whole one before it"):
+        one(data, checkpoints=kept)
+    flip(tmp_path / "15" / "SHA256SUMS")
+    shutil.rmtree(tmp_path / "20")
+    jax.tree.map(np.testing.assert_array_equal, one(data, checkpoints=kept)[0], params)
+
+
+def test_one_that_was_never_complete_does_not_count(data: Dataset, tmp_path: Path):
+    params, _ = one(data)
+    stopped(tmp_path, data)
+    (tmp_path / "20" / "SHA256SUMS").unlink()
+    again, _ = one(data, checkpoints=Checkpoints(tmp_path, seconds=0, resume=True))
+    jax.tree.map(np.testing.assert_array_equal, again, params)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_save_before_they_stop(number: int, data: Dataset, tmp_path: Path):
+    params, _ = one(data)
+
+    def ask(history: History) -> None:
+        if history.epochs[-1] == 3:
+            os.kill(os.getpid(), number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(Interrupted, match="stopped after 15 steps, saved in"):
+        one(data, checkpoints=Checkpoints(tmp_path), progress=ask)
+    assert signal.getsignal(number) is before
+    again, _ = one(data, checkpoints=Checkpoints(tmp_path, resume=True))
+    jax.tree.map(np.testing.assert_array_equal, again, params)
+
+
+def test_a_second_ctrl_c_stops_at_once(data: Dataset, tmp_path: Path):
+    def insist(_: History) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        one(data, checkpoints=Checkpoints(tmp_path), progress=insist)
+    assert not isinstance(raised.value, Interrupted)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_and_a_folder_that_vanishes_are_told_and_the_rest_is_whole(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    stopped(tmp_path / "full", data)
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))  # pyright: ignore
+        with pytest.raises(OSError, match="no checkpoint could be written to .*full: No space left on device, 0.0 MB"):
+            one(data, checkpoints=Checkpoints(tmp_path / "full", seconds=0, resume=True))
+    params, _ = one(data, checkpoints=Checkpoints(tmp_path / "full", resume=True))
+    jax.tree.map(np.testing.assert_array_equal, params, one(data)[0])
+
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OSError, match="no checkpoint could be written to .*file/run"):
+        one(data, checkpoints=Checkpoints(tmp_path / "file" / "run", seconds=0))
+
+
+def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path):
+    """The short form of `python tests/faults.py`."""
+    assert faults.kill_and_resume(kills=2, epochs=150, seed=1, folder=tmp_path) >= 1
+
+
+def test_a_script_resumes_and_removes_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    options = ["--limit", "200", "--epochs", "4", "--rate", "1", "--save-seconds", "0"]
+    whole = main(train_digits, monkeypatch, *options, "--out", str(tmp_path / "whole"))
+    assert not (tmp_path / "whole" / "checkpoints").exists()
+
+    out = str(tmp_path / "out")
+    tell = train_digits.tqdm.write
+
+    def ask(text: str) -> None:
+        tell(text)
+        if text.lstrip().startswith("2 "):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_digits.tqdm, "write", ask)
+        with pytest.raises(SystemExit) as stop:
+            main(train_digits, monkeypatch, *options, "--out", out)
+    assert stop.value.code == 130
+    assert not (tmp_path / "out" / "record.json").exists()
+    assert "not finished, the newest after 40 steps" in refused(train_digits, monkeypatch, *options, "--out", out)
+    assert "run with rate 1.0; this one has 2.0" in refused(
+        train_digits, monkeypatch, *options, "--resume", "--rate", "2", "--out", out
+    )
+    resumed = main(train_digits, monkeypatch, *options, "--resume", "--out", out)
+    assert resumed["results"]["confusion"] == whole["results"]["confusion"]
+    assert resumed["results"]["history"]["test_cost"] == whole["results"]["history"]["test_cost"]
+    assert not (tmp_path / "out" / "checkpoints").exists()

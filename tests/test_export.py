@@ -1,0 +1,213 @@
+import json
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import jaxnet
+from jaxnet import Layer
+
+
+def test_parameters_come_back_bit_for_bit_with_their_metadata(tmp_path: Path):
+    params = jaxnet.init(jax.random.key(0), (784, 30, 10))
+    jaxnet.save_params(tmp_path / "p.safetensors", params, {"activation": "relu"})
+    again, metadata = jaxnet.load_params(tmp_path / "p.safetensors")
+    assert jaxnet.sizes_of(again) == (784, 30, 10)
+    jax.tree.map(np.testing.assert_array_equal, again, params)
+    assert metadata == {"sizes": "784-30-10", "activation": "relu"}
+    jaxnet.save_params(tmp_path / "again.safetensors", again, metadata)
+    assert jaxnet.load_params(tmp_path / "again.safetensors")[1] == metadata
+
+
+def test_the_file_has_the_documented_layout(tmp_path: Path):
+    """Read with struct and json alone, as any other program would."""
+    jaxnet.save_params(tmp_path / "p.safetensors", (Layer(jnp.array([[1.0, 2.0]]), jnp.array([3.0])),))
+    content = (tmp_path / "p.safetensors").read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    start, end = header["layers.0.weights"]["data_offsets"]
+    assert header["layers.0.weights"]["shape"] == [1, 2]
+    assert struct.unpack("<2f", content[8 + length + start : 8 + length + end]) == (1, 2)
+    assert header["__metadata__"] == {"sizes": "2-1"}
+
+
+def test_sizes_that_are_not_those_of_the_parameters_are_refused_in_writing_and_in_reading(tmp_path: Path):
+    path = tmp_path / "p.safetensors"
+    with pytest.raises(ValueError, match="metadata has sizes 784-10, but params are those of 784-16-16-10"):
+        jaxnet.save_params(path, jaxnet.init(jax.random.key(0)), {"sizes": "784-10"})
+    assert not path.exists()
+    save_file(arrays(), path, {"sizes": "3-4"})
+    with pytest.raises(ValueError, match="p.safetensors has sizes 3-4 in its metadata, but arrays of 3-2"):
+        jaxnet.load_params(path)
+
+
+def test_a_file_without_sizes_is_read_and_told_its_sizes(tmp_path: Path):
+    save_file(arrays(), tmp_path / "older.safetensors", {"output": "softmax"})
+    _, metadata = jaxnet.load_params(tmp_path / "older.safetensors")
+    assert metadata == {"output": "softmax", "sizes": "3-2"}
+    save_file(arrays(), tmp_path / "bare.safetensors")
+    assert jaxnet.load_params(tmp_path / "bare.safetensors")[1] == {"sizes": "3-2"}
+
+
+def test_saving_leaves_one_whole_file_and_nothing_else(tmp_path: Path):
+    for seed in range(2):
+        jaxnet.save_params(tmp_path / "p.safetensors", jaxnet.init(jax.random.key(seed)))
+    assert [path.name for path in tmp_path.iterdir()] == ["p.safetensors"]
+    with pytest.raises(OSError, match="absent"):
+        jaxnet.save_params(tmp_path / "absent" / "p.safetensors", jaxnet.init(jax.random.key(0)))
+
+
+def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
+    good = {"layers.0.weights": np.zeros((2, 3), np.float32), "layers.0.biases": np.zeros(2, np.float32)}
+    return good | {name.replace("_", "."): array for name, array in changes.items()}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({}, "holds []"),
+        ({"a": np.zeros(1)}, "holds ['a']"),
+        (arrays(layers_1_weights=np.zeros((1, 2))), "expected layers.0.weights, layers.0.biases"),
+        (arrays(layers_0_biases=np.zeros(3, np.float32)), "layers.0 has weights (2, 3) and biases (3,)"),
+        (
+            arrays(layers_1_weights=np.zeros((1, 5), np.float32), layers_1_biases=np.zeros(1, np.float32)),
+            "layers.1 has weights (1, 5) and biases (1,) of float32, and 2 inputs",
+        ),
+        (arrays(layers_0_weights=np.zeros((4, 2, 3), np.float32)), "layers.0 has weights (4, 2, 3)"),
+        (arrays(layers_0_weights=np.zeros((), np.float32)), "layers.0 has weights () and biases (2,)"),
+        (arrays(layers_0_weights=np.zeros((2, 3), np.int32)), "of int32"),
+        (arrays(layers_0_biases=np.array([0, np.nan], np.float32)), "layers.0 has values that are not finite"),
+    ],
+)
+def test_a_file_of_something_else_is_refused_by_name(tmp_path: Path, content: dict, message: str):
+    save_file(content, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=f"other.safetensors.*{re.escape(message)}"):
+        jaxnet.load_params(tmp_path / "other.safetensors")
+
+
+def test_absent_and_damaged_files_are_refused_by_name(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match="absent.safetensors does not exist"):
+        jaxnet.load_params(tmp_path / "absent.safetensors")
+    jaxnet.save_params(tmp_path / "whole.safetensors", jaxnet.init(jax.random.key(0)))
+    whole = (tmp_path / "whole.safetensors").read_bytes()
+    for damaged in (b"", b"hello", whole[:100], whole[:-1], b"\x80" + whole[1:]):
+        (tmp_path / "damaged.safetensors").write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged.safetensors is damaged or no safetensors file"):
+            jaxnet.load_params(tmp_path / "damaged.safetensors")
+
+
+READER = """
+import sys
+sys.modules["jaxnet"] = None  # importing it fails from here on
+import jax, numpy as np
+images = np.load("images.npy")
+for name in ("lecture", "modern"):
+    program = jax.export.deserialize(open(name, "rb").read())
+    for n in (1, 7, 100):
+        digits, activations = program.call(images[:n])
+        np.savez(f"{name}{n}.npz", digits=digits, activations=activations)
+assert not [module for module in sys.modules if module.startswith("jaxnet.")]
+"""
+
+
+def test_the_exported_classifier_says_what_forward_says_where_there_is_no_jaxnet(tmp_path: Path, few: jaxnet.Dataset):
+    no_biases = jax.nn.initializers.zeros  # with those of init, an untrained network says the same of all images
+    networks: dict[str, tuple[jaxnet.Params, dict[str, Any]]] = {
+        "lecture": (jaxnet.init(jax.random.key(0), weights=jaxnet.unit_normal, biases=no_biases), {}),
+        "modern": (
+            jaxnet.init(jax.random.key(0), biases=no_biases),
+            {"activation": jaxnet.relu, "output": jaxnet.softmax},
+        ),
+    }
+    images = np.asarray(few.images[:100])
+    np.save(tmp_path / "images.npy", images)
+    for name, (params, functions) in networks.items():
+        (tmp_path / name).write_bytes(jaxnet.export_classifier(params, **functions))
+    subprocess.run([sys.executable, "-I", "-c", READER], cwd=tmp_path, check=True)
+    for name, (params, functions) in networks.items():
+        expected = np.array([jaxnet.forward(params, image, **functions) for image in images])
+        assert len(set(expected.argmax(axis=1))) > 1
+        for n in (1, 7, 100):
+            with np.load(tmp_path / f"{name}{n}.npz") as found:
+                assert found["digits"].dtype == np.int32
+                assert found["activations"].dtype == np.float32
+                np.testing.assert_allclose(found["activations"], expected[:n], rtol=0, atol=1e-6)
+                np.testing.assert_array_equal(found["digits"], expected[:n].argmax(axis=1))
+
+
+def test_the_exported_classifier_is_for_the_platforms_named_in_full_float32():
+    params = jaxnet.init(jax.random.key(0), (3, 2))
+    exported = jax.export.deserialize(bytearray(jaxnet.export_classifier(params)))
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+    assert exported.nr_devices == 1
+    assert "HIGHEST" in exported.mlir_module()
+    exported = jax.export.deserialize(bytearray(jaxnet.export_classifier(params, platforms=["rocm"])))
+    assert exported.platforms == ("rocm",)
+
+
+ON_FOUR_DEVICES = """
+import jax, numpy as np
+jax.config.update("jax_num_cpu_devices", 4)
+import jaxnet
+alone = jaxnet.init(jax.random.key(0), (3, 2))
+mesh = jax.sharding.Mesh(np.array(jax.devices()), ("devices",))
+with jax.set_mesh(mesh):
+    everywhere = jax.device_put(alone, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+    content = jaxnet.export_classifier(everywhere)
+exported = jax.export.deserialize(content)
+assert exported.nr_devices == 1, exported.nr_devices
+images = np.ones((2, 3), np.float32)
+np.testing.assert_allclose(exported.call(images)[1][0], jaxnet.forward(alone, images[0]), rtol=0, atol=1e-6)
+"""
+
+
+def test_the_exported_classifier_is_for_one_device_also_where_four_trained_it():
+    subprocess.run([sys.executable, "-c", ON_FOUR_DEVICES], check=True)
+
+
+def test_the_exported_classifier_refuses_what_are_not_its_images():
+    exported = jax.export.deserialize(bytearray(jaxnet.export_classifier(jaxnet.init(jax.random.key(0), (3, 2)))))
+    for images in (np.zeros((2, 4), np.float32), np.zeros(3, np.float32), np.zeros((2, 3), np.uint8)):
+        with pytest.raises(ValueError, match="mismatch"):
+            exported.call(images)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ((), "params is empty; a network has at least one layer"),
+        ((Layer(jnp.zeros((4, 2, 3)), jnp.zeros((4, 2))),), "layers.0 has weights (4, 2, 3) and biases (4, 2)"),
+        (
+            (Layer(jnp.zeros((2, 3)), jnp.zeros(2)), Layer(jnp.zeros((1, 5)), jnp.zeros(1))),
+            "params: layers.1 has weights (1, 5) and biases (1,) of float32, and 2 inputs",
+        ),
+        ((Layer(jnp.zeros((2, 3)), jnp.array([0, jnp.inf])),), "params: layers.0 has values that are not finite"),
+    ],
+)
+def test_what_is_no_single_network_is_not_exported(params: jaxnet.Params, message: str):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        jaxnet.export_classifier(params)
+
+
+@pytest.mark.parametrize("platforms", [(), ("gpu",), ("cpu", "abacus")])
+def test_platforms_that_jax_does_not_have_are_refused(platforms: tuple[str, ...]):
+    with pytest.raises(ValueError, match=re.escape(f"platforms is {platforms}; expected some of ('cpu', 'cuda'")):
+        jaxnet.export_classifier(jaxnet.init(jax.random.key(0), (3, 2)), platforms=platforms)
+
+
+def test_what_is_missing_is_named_with_the_command_that_installs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    params = jaxnet.init(jax.random.key(0), (3, 2))
+    monkeypatch.setitem(sys.modules, "flatbuffers", None)
+    with pytest.raises(ImportError, match="pip install flatbuffers"):
+        jaxnet.export_classifier(params)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    with pytest.raises(ImportError, match="pip install safetensors"):
+        jaxnet.save_params(tmp_path / "p.safetensors", params)
