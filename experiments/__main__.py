@@ -2,8 +2,8 @@
 
     python -m experiments
 
-Results go to results/NAME/ as if each script had been started by hand. Some eight minutes on two cores. The benchmark
-is not among them: it wants the machine for itself.
+Results go to results/NAME/ as if each script had been started by hand. Some eight minutes on two cores. Benchmark and
+scaling are not among them: they want the machine for themselves.
 """
 
 import subprocess

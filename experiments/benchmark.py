@@ -11,7 +11,6 @@ Some ten minutes on two cores; what is not installed is left out, and said.
 
 import functools
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -249,13 +248,6 @@ def cost(params: Params, images: np.ndarray, targets: np.ndarray) -> float:
     return float(np.mean(np.sum((by_numpy.activations(params, images)[-1] - targets) ** 2, axis=1, dtype=np.float64)))
 
 
-def timed(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds until its result is there."""
-    started = time.perf_counter()
-    jax.block_until_ready(function(*arguments))
-    return time.perf_counter() - started
-
-
 def populations(
     config: Config, programs: list[str], pixels: jax.Array, targets: jax.Array, machine: roofline.Machine
 ) -> list[script.Record]:
@@ -273,7 +265,7 @@ def populations(
     runs: dict[int, list[float]] = {number: [] for number in numbers}
     for repeat in range(config.repeats + 1):
         for number, walk in walks.items():
-            seconds = timed(walk) / steps
+            seconds = roofline.timed(walk) / steps
             if repeat:  # the first is to warm up
                 runs[number].append(seconds)
     single = tables.middle(runs[1])
@@ -349,7 +341,7 @@ def grown(
     examples = pixels, targets, jnp.asarray(order)
     epoch, state = at_once(networks, sizes, batch_size, config.seed)
     compiled = jax.jit(epoch).lower(state, *examples).compile()
-    runs = [timed(compiled, state, *examples) for _ in range(4)][1:]
+    runs = [roofline.timed(compiled, state, *examples) for _ in range(4)][1:]
     memory: Any = compiled.memory_analysis()
     data = sum(array.nbytes for array in examples)
     return {

@@ -8,7 +8,7 @@ Patterson 2009.
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,3 +62,10 @@ def _best(function: Callable[..., jax.Array], place: jax.Array, argument: jax.Ar
         place = jax.block_until_ready(function(place, argument))
         seconds.append(time.perf_counter() - started)
     return min(seconds[1:])
+
+
+def timed(function: Callable[..., Any], *arguments: Any) -> float:
+    """Seconds until its result is there."""
+    started = time.perf_counter()
+    jax.block_until_ready(function(*arguments))
+    return time.perf_counter() - started

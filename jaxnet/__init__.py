@@ -3,6 +3,7 @@
 `__all__` is the table of contents, in the order of the lectures.
 """
 
+from jaxnet import devices
 from jaxnet.backprop import Nudges, average_gradient, average_nudges, backprop, errors, nudges
 from jaxnet.calculus import (
     Curvature,
@@ -16,6 +17,7 @@ from jaxnet.calculus import (
     sharpness,
 )
 from jaxnet.chain_rule import Factors, factors, paths, product
+from jaxnet.checkpoint import Checkpoints, Interrupted
 from jaxnet.cost import Loss, Penalty, accuracy, cost, cross_entropy, in_chunks, l2, squared_error
 from jaxnet.data import Dataset, as_bytes, brightness, dataset, load, on_bytes, one_hot
 from jaxnet.descent import Info, State, epoch, step
@@ -126,6 +128,10 @@ __all__ = [
     "train_population",
     "History",
     "Diverged",
+    # Many devices, and runs that are saved (devices.py, checkpoint.py)
+    "devices",
+    "Checkpoints",
+    "Interrupted",
     # The ground it walks on (landscape.py)
     "on_plane",
     "Plane",

@@ -8,7 +8,9 @@ resumed, killed again; then it may finish. Its parameters must be those of the f
 
 import argparse
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,33 +29,44 @@ def command(folder: Path, epochs: int, *more: str) -> list[str]:
 
 
 def kill_and_resume(kills: int, epochs: int, seed: int, folder: Path) -> int:
-    """So many kills and a last run to the end; returns how many of the kills found a checkpoint already there.
+    """So many kills and a last run to the end; returns how many of the kills left a checkpoint to go on from.
 
-    Raises AssertionError where a run cannot be resumed, or ends with other parameters than one that was left alone.
+    Every fifth kill comes while the run is starting, the others within a third of a second after one of its next ten
+    epochs, at the end of which it is writing. Raises AssertionError where a run cannot be resumed, or ends with other
+    parameters than the one that was left alone.
     """
     chance = random.Random(seed)  # noqa: S311
     alone, killed = folder / "alone", folder / "killed"
-    started = time.perf_counter()
-    subprocess.run(command(alone, epochs), check=True, capture_output=True)
-    whole = time.perf_counter() - started
+    run(command(alone, epochs))
     saved = 0
     for kill in range(kills):
         process = subprocess.Popen(
-            command(killed, epochs, "--resume"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        try:
-            _, said = process.communicate(timeout=chance.uniform(0.1, 0.6) * whole)
-            assert process.returncode == 0, f"kill {kill}: {said}"
-            if (killed / PARAMETERS).exists():
-                check_same(alone, killed)
-                (killed / PARAMETERS).unlink()  # it was done before it was killed: from the beginning
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            command(killed, epochs, "--resume"), env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert process.stdout is not None
+        rows = chance.randrange(3, 13) if kill % 5 < 4 else 0
+        printed = []
+        while rows and (line := process.stdout.readline()):
+            printed.append(line)
+            rows -= line[:5].strip().isdecimal()
+        time.sleep(chance.uniform(0, 0.3) if kill % 5 < 4 else chance.uniform(0, 5))
+        process.kill()
+        printed.append(process.communicate()[0])
+        if process.returncode == 0:  # it was done before; from the beginning
+            check_same(alone, killed)
+        else:
+            assert process.returncode == -signal.SIGKILL, "".join(printed)
         saved += any((killed / "checkpoints").glob("*/SHA256SUMS"))
-    subprocess.run(command(killed, epochs, "--resume"), check=True, capture_output=True)
+    run(command(killed, epochs, "--resume"))
     check_same(alone, killed)
     return saved
+
+
+def run(command: list[str]) -> None:
+    """To its end. Raises AssertionError with what it said where that is not a good one."""
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
 
 
 def check_same(alone: Path, killed: Path) -> None:
@@ -71,7 +84,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--epochs", type=int, default=150, help="of the run; with more, fewer are done before a kill")
+    parser.add_argument("--epochs", type=int, default=60, help="of the run; with more, fewer are done before a kill")
     parser.add_argument("--seed", type=int, default=0, help="decides when")
     choices = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -333,8 +333,8 @@ def test_help_tells_the_question_and_every_choice(
         assert part.replace("_", "-") in said.replace("_", "-")
 
 
-def test_one_command_runs_every_script_but_the_benchmark_which_wants_the_machine_alone():
-    assert sorted((*everything.ORDER, "benchmark")) == SCRIPTS
+def test_one_command_runs_every_script_but_those_that_measure_the_machine():
+    assert sorted((*everything.ORDER, "benchmark", "scaling")) == SCRIPTS
 
 
 def test_one_command_says_what_there_is_and_what_failed(

@@ -30,7 +30,7 @@ def test_every_file_picture_and_heading_that_a_page_names_is_there(page: Path):
 
 
 def test_every_script_stands_in_the_gallery_and_in_the_table_of_chapters():
-    for name in (*ORDER, "benchmark"):
+    for name in (*ORDER, "benchmark", "scaling"):
         assert f"\n## {name}\n" in GALLERY.read_text(encoding="utf-8")
         assert re.search(rf"`{name}`|experiments\.{name}`", README.read_text(encoding="utf-8"))
 

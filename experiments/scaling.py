@@ -1,0 +1,222 @@
+"""What do more devices bring?
+
+    python -m experiments.scaling --devices cpu:8
+
+The lecture's network and a wider one on 1, 2, 4 ... devices. Strong scaling: the same batch, shared out among more
+devices. Weak scaling: as many more examples a step. Populations: as many more networks, each device its own. Next to
+the times, what travels between the devices in one step, counted in the compiled program, and from that a projection to
+8 and 256 accelerators. Half a minute on two cores, where eight devices share two cores, so that at best nothing is
+lost.
+"""
+
+import functools
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+import optax
+
+import jaxnet
+from experiments import drawing, networks, roofline, script, tables
+from jaxnet import devices
+
+KINDS = ("strong", "weak", "population")
+
+
+@dataclass(frozen=True)
+class Config:
+    """The choices."""
+
+    hidden: tuple[int, ...] = (100,)
+    """Neurons in each hidden layer."""
+    batch_size: int = 1000
+    """Examples a step; of weak scaling and of a population, those of each device."""
+    networks: int = 4
+    """Networks on each device, of a population."""
+    steps: int = 20
+    """Steps in one run."""
+    repeats: int = 5
+    """Runs that count, after one that does not."""
+    link: float = 50.0
+    """Of the projection: GB/s that an accelerator sends and receives."""
+    latency: float = 5.0
+    """Of the projection: microseconds until one message arrives."""
+    operations: float = 20.0
+    """Of the projection: float32 operations that an accelerator reaches on this network, in units of 10^12 a second."""
+    seed: int = 0
+    """Decides the initial weights and the order of the examples."""
+    limit: int | None = None
+    """Only the first so many training images."""
+
+
+def run(config: Config, _folder: Path) -> script.Record:
+    """Times every kind on every number of devices."""
+    script.check_at_least(config, batch_size=1, networks=1, steps=1, repeats=1)
+    for name in ("link", "latency", "operations"):
+        if not getattr(config, name) > 0:
+            raise ValueError(f"{name} is {getattr(config, name)}; it must be more than 0")
+    train, _, _ = script.load("mnist", config.limit)
+    present = list(jax.sharding.get_mesh().devices.flat) if devices.number() > 1 else jax.devices()[:1]
+    numbers = [2**power for power in range(len(present).bit_length()) if 2**power <= len(present)]
+    sizes = (784, *config.hidden, 10)
+    examples = jax.device_get((jaxnet.as_bytes(train.images), jaxnet.one_hot(train.labels)))
+    rows = []
+    for kind in KINDS:
+        for number in numbers:
+            with jax.set_mesh(devices.mesh(present[:number])):
+                rows.append(measure(config, kind, number, sizes, examples))
+    _print(config, rows)
+    results = {"sizes": sizes, "rows": rows, "projection": [project(config, sizes, number) for number in (8, 256)]}
+    _print_projection(config, results)
+    return results
+
+
+def measure(config: Config, kind: str, number: int, sizes: tuple[int, ...], examples: Any) -> script.Record:
+    """Seconds a step, and bytes that travel in one, on the devices of the mesh."""
+    n = len(examples[0])
+    batch_size = min(n, config.batch_size * (number if kind == "weak" else 1))
+    steps = max(1, min(config.steps, n // batch_size))
+    order = np.random.default_rng(config.seed).permutation(n)[: steps * batch_size]
+    optimizer = optax.sgd(0.1)
+    gradient = jaxnet.on_bytes(jax.grad(jaxnet.cost))
+    epoch: Callable[..., Any] = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer)
+    if kind == "population":
+        epoch = jax.vmap(functools.partial(epoch, gradient=gradient), in_axes=(0, None, None, None))
+        params = networks.initial(jax.random.key(config.seed), sizes, config.networks * number)
+        state = devices.share_networks(jaxnet.State(params, jax.vmap(optimizer.init)(params)))
+    else:
+        epoch = functools.partial(epoch, gradient=devices.share_examples(gradient))
+        params = jaxnet.init(jax.random.key(config.seed), sizes)
+        state = devices.everywhere(jaxnet.State(params, optimizer.init(params)))
+    arguments = state, *devices.everywhere(jax.tree.map(jnp.asarray, (*examples, order)))
+    compiled = jax.jit(epoch).lower(*arguments).compile()
+    seconds = tables.middle([roofline.timed(compiled, *arguments) / steps for _ in range(config.repeats + 1)][1:])
+    return {
+        "kind": kind,
+        "devices": number,
+        "batch_size": batch_size,
+        "networks": config.networks * number if kind == "population" else 1,
+        "seconds": seconds,
+        "bytes": travelling(compiled.as_text() or ""),
+    }
+
+
+def travelling(program: str) -> int:
+    """Bytes that the devices bring together in one step, in the text of a compiled program with one loop over steps.
+
+    All that travels within the loop is in one computation of the text: each all-reduce is counted with the size of its
+    result. The largest of the computations is taken, for a last smaller batch has one of its own.
+    """
+    ways = r"(?:all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
+    most = 0
+    for computation in program.split("\n\n"):
+        results = re.findall(rf"= (.*?) {ways}", computation)
+        shapes = [shape for result in results for shape in re.findall(r"([a-z]+)(\d+)\[([\d,]*)\]", result)]
+        most = max(most, sum(int(bits) // 8 * _product(sides) for _, bits, sides in shapes))
+    return most
+
+
+def _product(sides: str) -> int:
+    return int(np.prod([int(side) for side in sides.split(",") if side], dtype=np.int64))
+
+
+def project(config: Config, sizes: tuple[int, ...], number: int) -> script.Record:
+    """Seconds a step on so many accelerators, by arithmetic and the time of an all-reduce: a projection.
+
+    Bringing B bytes together takes 2 (N - 1) messages of B / N bytes around a ring, or log2(N) of B bytes by recursive
+    doubling, whichever is sooner (Thakur, Rabenseifner and Gropp 2005).
+    """
+    size = 4 * sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(sizes))
+
+    def message(size: float) -> float:
+        return 1e-6 * config.latency + size / (1e9 * config.link)
+
+    travel = min(2 * (number - 1) * message(size / number), np.ceil(np.log2(number)) * message(size))
+    one = roofline.step_work(sizes, config.batch_size).operations / (1e12 * config.operations)
+    return {
+        "devices": number,
+        "bytes": size,
+        "strong": one / (one / number + travel),
+        "weak": number * one / (one + travel),
+        "travel": travel,
+        "alone": one,
+    }
+
+
+def _print(config: Config, rows: list[script.Record]) -> None:
+    print(
+        f"\nMicroseconds a step, median of {config.repeats}, and how much work is done in the time of one device's.\n"
+    )
+    lines = []
+    for row in rows:
+        median, least, most = (1e6 * seconds for seconds in row["seconds"])
+        lines.append(
+            [
+                row["kind"],
+                str(row["devices"]),
+                f"{row['batch_size']:,}",
+                f"{row['networks']}",
+                f"{median:,.0f} ({least:,.0f} to {most:,.0f})",
+                f"{_speedup(row, rows):.2f}",
+                f"{row['bytes']:,}",
+            ]
+        )
+    tables.table(["", "devices", "batch", "networks", "us a step", "times the work", "bytes a step"], lines)
+
+
+def _speedup(row: script.Record, rows: list[script.Record]) -> float:
+    first = next(each for each in rows if each["kind"] == row["kind"])
+    work = row["batch_size"] * row["networks"] / (first["batch_size"] * first["networks"])
+    return work * first["seconds"][0] / row["seconds"][0]
+
+
+def _print_projection(config: Config, results: script.Record) -> None:
+    print(
+        f"\nA projection, measured nowhere: accelerators that reach {config.operations:g} million million operations a"
+        f" second,\nsend {config.link:g} GB/s, and need {config.latency:g} us a message."
+        " Populations have nothing to send.\n"
+    )
+    tables.table(
+        ["accelerators", "travel us", "strong: times as fast", "weak: times the work"],
+        [
+            [f"{row['devices']}", f"{1e6 * row['travel']:,.1f}", f"{row['strong']:.2f}", f"{row['weak']:.2f}"]
+            for row in results["projection"]
+        ],
+    )
+
+
+def figures(record: script.Record, folder: Path) -> list[Path]:
+    """Draws how much more work is done by more devices."""
+    rows = record["results"]["rows"]
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    for kind, (colour, style) in zip(KINDS, drawing.STYLES, strict=False):
+        own = [row for row in rows if row["kind"] == kind]
+        numbers = [row["devices"] for row in own]
+        axes.plot(numbers, [_speedup(row, rows) for row in own], style, marker="o", color=colour, label=kind)
+    most = max(row["devices"] for row in rows)
+    axes.plot([1, most], [1, most], color="0.7", linewidth=1, label="as many times as devices")
+    axes.set(xscale="log", yscale="log", xlabel="devices", ylabel="times the work of one device in the same time")
+    axes.set_xticks(sorted({row["devices"] for row in rows}))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    axes.set_title(f"{'-'.join(map(str, record['results']['sizes']))}, {record['device']['kind']}", fontsize=10)
+    return [drawing.save_figure(figure, folder / "scaling.png")]
+
+
+def main() -> None:
+    """The command line."""
+    script.main("scaling", __doc__, Config, run, figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Scaling end to end on a slice, and the counting of what travels."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_experiments import refused
+
+from experiments import scaling
+
+SMALL = "--limit 64 --hidden 5 --batch-size 8 --networks 1 --steps 2 --repeats 1"
+
+
+def test_every_kind_is_measured_on_one_two_and_four_devices(tmp_path: Path):
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.scaling",
+        *SMALL.split(),
+        "--devices",
+        "cpu:4",
+        "--out",
+        str(tmp_path),
+    ]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "A projection, measured nowhere" in printed
+    results = json.loads((tmp_path / "record.json").read_text())["results"]
+    gradient = 4 * (784 * 5 + 5 + 5 * 10 + 10)
+    for row in results["rows"]:
+        assert row["bytes"] == (0 if row["kind"] == "population" or row["devices"] == 1 else gradient)
+        assert row["batch_size"] == 8 * (row["devices"] if row["kind"] == "weak" else 1)
+        assert row["networks"] == (row["devices"] if row["kind"] == "population" else 1)
+        assert row["seconds"][0] > 0
+    assert [(row["kind"], row["devices"]) for row in results["rows"]] == [
+        (kind, number) for kind in ("strong", "weak", "population") for number in (1, 2, 4)
+    ]
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_projection_worked_out_on_paper():
+    config = scaling.Config(batch_size=1000, link=1.0, latency=2.0, operations=1.0)
+    found = scaling.project(config, (784, 100, 10), 2)
+    gradient = 4 * (784 * 100 + 100 + 100 * 10 + 10)
+    assert found["bytes"] == gradient == 318_040
+    travel = 2e-6 + gradient / 1e9  # recursive doubling: one message of everything
+    alone = 1000 * (4 * (784 * 100 + 100 * 10) + 2 * 100 * 10) / 1e12
+    assert found["travel"] == pytest.approx(travel)
+    assert found["strong"] == pytest.approx(alone / (alone / 2 + travel))
+    assert found["weak"] == pytest.approx(2 * alone / (alone + travel))
+
+
+def test_what_travels_is_read_from_the_text_of_a_program():
+    loop = """
+%body {
+  %all-reduce.1 = (f32[16,784]{1,0}, /*index=1*/f32[16]{0}) all-reduce(%a, %b)
+  %permute = u8[10]{0} collective-permute(%c)
+}
+
+%last {
+  %all-reduce.2 = f32[] all-reduce(%d)
+}"""
+    assert scaling.travelling(loop) == 4 * (16 * 784 + 16) + 10
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [("--link 0", "link is 0.0; it must be more than 0"), ("--steps 0", "steps is 0; it must be at least 1")],
+)
+def test_wrong_choices_are_refused(options: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    assert message in refused(scaling, monkeypatch, *options.split(), "--out", str(tmp_path))
