@@ -204,6 +204,7 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
     axes.plot([1, most], [1, most], color="0.7", linewidth=1, label="as many times as devices")
     axes.set(xscale="log", yscale="log", xlabel="devices", ylabel="times the work of one device in the same time")
     axes.set_xticks(sorted({row["devices"] for row in rows}))
+    axes.set_yticks([2.0**power for power in range(-2, most.bit_length())])
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.minorticks_off()
