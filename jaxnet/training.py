@@ -265,10 +265,6 @@ def _descend(
 ) -> tuple[Params, History]:
     examples = _on_device("dataset", state.params, dataset)
     tests = None if test is None else _on_device("test", state.params, test)
-    key = devices.everywhere(key)
-    networks = None if rates is None else len(rates)
-    share = devices.everywhere if networks is None else functools.partial(_share_networks, networks=networks)
-    state, rates = share((state, rates))
     n = len(dataset.images)
     _check_range("batch_size", batch_size, 1, n)
     steps_an_epoch = -(-n // batch_size)
@@ -276,16 +272,27 @@ def _descend(
     for name, value in (("epochs", epochs), ("evaluate_every", evaluate_every), ("chunk_size", chunk_size)):
         _check_range(name, value, 1, None)
 
+    found = None
     if checkpoints is not None:
         checkpoints = checkpoints.of_a_run(
             key=jax.random.key_data(key).tolist(),
-            rates=None if rates is None else _first(rates, networks).tolist(),
+            rates=None if rates is None else rates.tolist(),
             examples=n,
             batch_size=batch_size,
             epochs=epochs,
             evaluate_every=evaluate_every,
         )
-    found = None if checkpoints is None else newest(checkpoints, _named(_first(state, networks)))
+        found = newest(checkpoints, _named(state))
+    rows: list[Row] = []
+    done, steps, seconds = 0, 0, 0.0
+    if found is not None:
+        state, rows = _resumed(found, state)
+        done, steps, seconds = found.facts["progress"]
+
+    key = devices.everywhere(key)
+    networks = None if rates is None else len(rates)
+    share = devices.everywhere if networks is None else functools.partial(_share_networks, networks=networks)
+    state, rates = share((state, rates))
 
     # Between two evaluations lies a stretch of one epoch, or several epochs.
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
@@ -302,12 +309,6 @@ def _descend(
         _epoch.lower(state, rates, *examples, some, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
-
-    rows: list[Row] = []
-    done, steps, seconds = 0, 0, 0.0
-    if found is not None:
-        state, rows = _resumed(found, _first(state, networks))
-        state, (done, steps, seconds) = share(state), found.facts["progress"]
 
     def look() -> None:
         metrics = _first(jax.device_get(see(state.params, examples, tests)), networks)
