@@ -6,7 +6,7 @@
 The same network, images, batches, rate and number of steps in jaxnet and in other software, in turn, on this machine:
 NumPy, PyTorch, scikit-learn, JAX the usual way, and plain C on one core. Then from a cold process to 95 % of the test
 images; many networks at once; what time and memory grow with; and what part each reaches of what the machine could do.
-Some ten minutes on two cores; what is not installed is left out, and said.
+Some eleven minutes on two cores; what is not installed is left out, and said.
 """
 
 import functools

@@ -65,7 +65,7 @@ class Checkpoint(NamedTuple):
 
 
 class Interrupted(KeyboardInterrupt):
-    """The run was asked to stop, by Ctrl-C or SIGTERM. Where it was given checkpoints, it has been saved."""
+    """The run was asked to stop, by Ctrl-C or SIGTERM, and has been saved."""
 
 
 def _orbax() -> ModuleType:

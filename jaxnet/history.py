@@ -1,6 +1,6 @@
 """What training was like, number by number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -63,6 +63,23 @@ def written(rows: list[Row], compile_seconds: float) -> History:
     """The history of the rows so far, at least one."""
     *progress, found = zip(*rows, strict=True)
     return History(*map(np.array, progress), *map(np.array, zip(*found, strict=True)), compile_seconds=compile_seconds)
+
+
+def columns(rows: list[Row]) -> dict[str, np.ndarray]:
+    """The rows so far as arrays by name, all that `rows_of` needs to bring them back."""
+    history = written(rows, compile_seconds=0.0)
+    return {name: getattr(history, name) for name in _COLUMNS}
+
+
+def rows_of(columns: Mapping[str, np.ndarray]) -> list[Row]:
+    """The rows of which `columns` made arrays."""
+    return [
+        Row(float(epochs), int(steps), int(examples), float(seconds), Metrics(*metrics))
+        for epochs, steps, examples, seconds, *metrics in zip(*(columns[name] for name in _COLUMNS), strict=True)
+    ]
+
+
+_COLUMNS = (*Row._fields[:-1], *Metrics._fields)
 
 
 def evaluate(

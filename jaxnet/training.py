@@ -22,7 +22,7 @@ from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
 from jaxnet.data import Dataset, as_bytes, check, on_bytes, one_hot
 from jaxnet.descent import State, epoch
-from jaxnet.history import Examples, History, Metrics, Row, evaluate, written
+from jaxnet.history import Examples, History, Metrics, Row, columns, evaluate, rows_of, written
 from jaxnet.network import Params, sizes_of
 
 
@@ -346,9 +346,6 @@ def _descend(
     return _first(devices.everywhere(state.params), networks), written(rows, compile_seconds)
 
 
-_COLUMNS = (*Row._fields[:-1], *Metrics._fields)
-
-
 def _seconds_since(started: float, state: State) -> float:
     jax.block_until_ready(state)
     return time.perf_counter() - started
@@ -356,8 +353,7 @@ def _seconds_since(started: float, state: State) -> float:
 
 def _checkpoint(state: State, rows: list[Row], progress: tuple[int, int, float]) -> Checkpoint:
     """All that the rest of a run depends on, and its history so far."""
-    history = written(rows, compile_seconds=0.0)
-    past = {f"history.{name}": getattr(history, name) for name in _COLUMNS}
+    past = {f"history.{name}": column for name, column in columns(rows).items()}
     return Checkpoint(_named(state) | past, {"progress": progress})
 
 
@@ -368,12 +364,8 @@ def _named(state: State) -> dict[str, np.ndarray]:
 def _resumed(found: Checkpoint, state: State) -> tuple[State, list[Row]]:
     """The state and the rows of a checkpoint of a run that had such a state."""
     leaves = [jnp.asarray(found.arrays[name]) for name in _named(state)]
-    columns = [found.arrays[f"history.{name}"] for name in _COLUMNS]
-    rows = [
-        Row(float(epochs), int(steps), int(examples), float(seconds), Metrics(*metrics))
-        for epochs, steps, examples, seconds, *metrics in zip(*columns, strict=True)
-    ]
-    return jax.tree.unflatten(jax.tree.structure(state), leaves), rows
+    past = {name.removeprefix("history."): array for name, array in found.arrays.items()}
+    return jax.tree.unflatten(jax.tree.structure(state), leaves), rows_of(past)
 
 
 def _share_networks(stacked: Any, networks: int) -> Any:
