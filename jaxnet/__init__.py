@@ -21,6 +21,7 @@ from jaxnet.checkpoint import Checkpoints, Interrupted
 from jaxnet.cost import Loss, Penalty, accuracy, cost, cross_entropy, in_chunks, l2, squared_error
 from jaxnet.data import Dataset, as_bytes, brightness, dataset, load, on_bytes, one_hot
 from jaxnet.descent import Info, State, epoch, step
+from jaxnet.distortions import affine, distort, elastic, warp
 from jaxnet.export import export_classifier, load_params, save_params
 from jaxnet.history import History
 from jaxnet.importance import Ranking, per_weight, rank
@@ -119,6 +120,11 @@ __all__ = [
     "as_bytes",
     "brightness",
     "on_bytes",
+    # The same digits in another hand (distortions.py)
+    "distort",
+    "affine",
+    "elastic",
+    "warp",
     # Rolling downhill (descent.py, history.py, training.py)
     "State",
     "Info",

@@ -53,7 +53,7 @@ def share_examples(mean: Mean) -> Mean:
     """
 
     def shared(params: Any, images: Array, answers: Array) -> Any:
-        return mean(params, *_constrained(together((images, answers)), _SHARED))
+        return mean(params, *apart((images, answers)))
 
     return shared
 
@@ -71,6 +71,11 @@ def everywhere(tree: Tree) -> Tree:
 def together(tree: Tree) -> Tree:
     """Within `jit`: brings the parts of arrays together, whole on every device."""
     return _constrained(tree, _EVERYWHERE)
+
+
+def apart(tree: Tree) -> Tree:
+    """Within `jit`: takes whole arrays apart, to each device its part of the rows. Any number of rows will do."""
+    return _constrained(together(tree), _SHARED)
 
 
 def _constrained(tree: Tree, spec: PartitionSpec) -> Tree:

@@ -7,9 +7,12 @@ from pathlib import Path
 def write_whole(path: Path, content: bytes) -> Path:
     """Writes beside the file and renames, so that a reader never sees half of it; returns the path.
 
+    The folder is made if it is not there, or no longer: hours of work are not lost with it.
+
     Raises OSError where that is not possible; what lay there before is then untouched.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         beside.write_bytes(content)
         return beside.replace(path)

@@ -20,10 +20,16 @@ from jaxnet.checkpoint import Checkpoint, Checkpoints, keeping, newest
 from jaxnet.cost import Mean, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
-from jaxnet.data import Dataset, as_bytes, check, on_bytes, one_hot
+from jaxnet.data import Dataset, as_bytes, brightness, check, on_bytes, one_hot
 from jaxnet.descent import State, epoch
 from jaxnet.history import Examples, History, Metrics, Row, columns, evaluate, rows_of, written
 from jaxnet.network import Params, sizes_of
+
+Distortion = Callable[[Key[Array, ""], Float[Array, " pixels"]], Float[Array, " pixels"]]
+"""An image as another hand could have written it, by a key."""
+
+_DISTORTIONS = np.uint32(2**32 - 1)
+"""Folded into the key, it makes that of the distortions; the number of no epoch."""
 
 
 class Diverged(FloatingPointError):  # noqa: N818
@@ -54,6 +60,7 @@ def train(
     evaluate_every: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
+    distort: Distortion | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Params, History]:
     """Descends from `params`, and writes a history.
@@ -69,6 +76,8 @@ def train(
       has, the end of each epoch has a row too; more are rounded down to whole epochs. The first row is the start.
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
     - `progress` is called after each evaluation with the history so far.
+    - `distort` is a function of (key, image), such as `functools.partial(jaxnet.distort, alpha=34)`: every epoch then
+      learns from images that it distorts anew. What the history says of the cost is for the images as they are.
     - `checkpoints` says where and how often the run is saved. A resumed run ends with the very bits of one that was
       never stopped. Ctrl-C and SIGTERM then save before they raise `Interrupted`.
 
@@ -103,6 +112,7 @@ def train(
         evaluate_every=evaluate_every,
         chunk_size=chunk_size,
         progress=progress,
+        distort=distort,
         checkpoints=checkpoints,
     )
 
@@ -123,6 +133,7 @@ def train_population(
     evaluate_every: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
+    distort: Distortion | None = None,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Params, History]:
     """`train` for many networks at once, each with its own initial parameters and its own learning rate.
@@ -178,6 +189,7 @@ def train_population(
         evaluate_every=evaluate_every,
         chunk_size=chunk_size,
         progress=progress,
+        distort=distort,
         checkpoints=checkpoints,
     )
 
@@ -240,6 +252,22 @@ def _over(chunk_size: int, population: bool) -> Callable[[Mean], Mean]:
     return over
 
 
+@functools.partial(jax.jit, static_argnames=("distort", "chunk_size"))
+def _distorted(key: Array, epoch: Array | int, images: Array, *, distort: Distortion, chunk_size: int) -> Array:
+    """All images, each distorted by a key of its own, a chunk at a time and each chunk shared out among the devices."""
+    key, n = jax.random.fold_in(jax.random.fold_in(key, _DISTORTIONS), epoch), len(images)
+
+    def one(index: Array, image: Array) -> Array:
+        return distort(jax.random.fold_in(key, index), brightness(image))
+
+    def chunk(rows: Array) -> Array:
+        return devices.together(jax.vmap(one)(*devices.apart((rows, images[rows]))))
+
+    size = min(chunk_size * devices.number(), n)
+    chunks = jax.lax.map(chunk, (jnp.arange(-(-n // size) * size) % n).reshape(-1, size))
+    return chunks.reshape(-1, *chunks.shape[2:])[:n]
+
+
 @functools.partial(jax.jit, static_argnames="n")
 def _shuffle(key: Array, epoch: Array | int, n: int) -> Array:
     return jax.random.permutation(jax.random.fold_in(key, epoch), n)
@@ -261,6 +289,7 @@ def _descend(
     evaluate_every: int | None,
     chunk_size: int,
     progress: Callable[[History], None] | None,
+    distort: Distortion | None,
     checkpoints: Checkpoints | None,
 ) -> tuple[Params, History]:
     examples = _on_device("dataset", state.params, dataset)
@@ -301,12 +330,19 @@ def _descend(
     walk = functools.partial(_epoch, batch_size=batch_size, optimizer=optimizer, **functions)
     see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
+    def shown(index: int) -> Examples:
+        """What the epoch of this number learns from."""
+        if distort is None:
+            return examples
+        return _distorted(key, index, examples[0], distort=distort, chunk_size=chunk_size), examples[1]
+
     started = time.perf_counter()
     if batch_size < n:
         _shuffle.lower(key, 0, n).compile()
+    seen = jax.block_until_ready(shown(done // n))
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
         some = devices.everywhere(jnp.zeros(size, jnp.int32))
-        _epoch.lower(state, rates, *examples, some, **walk.keywords).compile()
+        _epoch.lower(state, rates, *seen, some, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
@@ -330,9 +366,10 @@ def _descend(
         started = time.perf_counter()
         for index in range(done // n, epochs):
             order = devices.everywhere(jnp.arange(n)) if batch_size == n else _shuffle(key, index, n)
+            seen = shown(index)
             for start in range(done % n, n, stretch):
                 size = min(stretch, n - start)
-                state = walk(state, rates, *examples, jax.lax.dynamic_slice_in_dim(order, start, size))
+                state = walk(state, rates, *seen, jax.lax.dynamic_slice_in_dim(order, start, size))
                 done, steps = done + size, steps - -size // batch_size
                 if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
                     seconds += _seconds_since(started, state)

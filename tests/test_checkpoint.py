@@ -169,8 +169,8 @@ def test_ctrl_c_and_sigterm_save_before_they_stop(number: int, data: Dataset, tm
 
 def test_a_second_ctrl_c_stops_at_once(data: Dataset, tmp_path: Path):
     def insist(_: History) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt) as raised:
         one(data, checkpoints=Checkpoints(tmp_path), progress=insist)
@@ -210,7 +210,7 @@ def test_a_script_resumes_and_removes_what_is_done(tmp_path: Path, monkeypatch: 
     def ask(text: str) -> None:
         tell(text)
         if text.lstrip().startswith("2 "):
-            os.kill(os.getpid(), signal.SIGTERM)
+            signal.raise_signal(signal.SIGTERM)
 
     with monkeypatch.context() as patched:
         patched.setattr(train_digits.tqdm, "write", ask)

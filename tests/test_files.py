@@ -12,6 +12,11 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_folder_that_has_vanished_is_made_again(tmp_path: Path):
+    write_whole(tmp_path / "results" / "run" / "file", b"content")
+    assert (tmp_path / "results" / "run" / "file").read_bytes() == b"content"
+
+
 def test_a_failure_leaves_the_old_file_whole_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     write_whole(tmp_path / "file", b"old")
 
