@@ -1,0 +1,294 @@
+"""How far does plain descent get with nothing but more neurons, and every image distorted anew in every epoch?
+
+    python -m experiments.deep_big_simple
+
+The question and the networks of Ciresan et al. 2010 (arXiv 1003.0358): multilayer perceptrons, mini-batches, no
+convolution, no dropout, no ensemble. `--preset two_cores` trains 784-800-10 in some minutes on two cores; the presets
+for one accelerator are the paper's networks. `--held-out 10000` is for choosing: it learns without the last 10,000
+training images, is judged by those, and looks at no test image. Stopped by Ctrl-C, it goes on with `--resume`.
+"""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import matplotlib.pyplot as plt
+import numpy as np
+from scipy.stats import binomtest
+from tqdm import tqdm
+
+import jaxnet
+from experiments import drawing, roofline, script, tables
+from experiments.published import CIRESAN
+from experiments.recipes import Recipe, part
+
+_PLAIN = replace(
+    CIRESAN, weights=jaxnet.scaled_normal, biases=jax.nn.initializers.zeros, schedule="cosine", momentum=0.9
+)
+PRESETS = {
+    "two_cores": replace(
+        _PLAIN, hidden=(800,), activation=jaxnet.relu, rate=0.1, batch_size=100, epochs=100, distortion={"alpha": 34.0},
+        look_every=5,
+    ),
+    "one_accelerator": replace(_PLAIN, hidden=(1500, 1000, 500), rate=0.02, batch_size=200, epochs=500),
+    "record": replace(_PLAIN, hidden=(2500, 2000, 1500, 1000, 500), rate=0.02, batch_size=200, epochs=1_000),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """The choices; those that are not made are the preset's."""
+
+    preset: Literal["two_cores", "one_accelerator", "record"] = "two_cores"
+    """784-800-10; 784-1500-1000-500-10; 784-2500-2000-1500-1000-500-10."""
+    hidden: tuple[int, ...] | None = None
+    """Neurons in each hidden layer."""
+    activation: Literal["sigmoid", "relu", "tanh", "scaled_tanh"] | None = None
+    """Of the hidden layers; the outputs are softmax, the cost is cross-entropy."""
+    rate: float | None = None
+    """Learning rate at the start."""
+    schedule: Literal["constant", "cosine", "exponential"] | None = None
+    """Cosine ends at zero, exponential at a thousandth."""
+    momentum: float | None = None
+    """Each step adds so many times the step before; 0 is plain descent."""
+    batch_size: int | None = None
+    """Examples a step."""
+    epochs: int | None = None
+    """Times that every image is seen, each time distorted anew."""
+    decay: float | None = None
+    """The strength of L2 in the cost."""
+    shift: float | None = None
+    """Up to so many pixels in each direction."""
+    rotation: float | None = None
+    """Up to so many degrees."""
+    scale: float | None = None
+    """Each direction stretched by up to this fraction."""
+    shear: float | None = None
+    """Slanted by up to this fraction."""
+    alpha: float | None = None
+    """Strength of the elastic deformation, in pixels."""
+    sigma: float | None = None
+    """Its smoothness: the standard deviation of the Gaussian, in pixels."""
+    held_out: int = 0
+    """Judged by so many last training images, which it does not learn from, and not by the test images."""
+    seed: int = 0
+    """Decides initial weights, order and distortions."""
+    limit: int | None = None
+    """Only the first so many training and test images."""
+    saving: script.Saving = field(default_factory=script.Saving)
+
+
+def recipe_of(config: Config) -> Recipe:
+    """The preset with what was chosen instead. Raises ValueError for what is out of bounds."""
+    preset = PRESETS[config.preset]
+    script.check_at_least(config, batch_size=1, epochs=1, held_out=0)
+    own = ("hidden", "rate", "schedule", "momentum", "batch_size", "epochs", "decay")
+    made: dict[str, Any] = {name: getattr(config, name) for name in own if getattr(config, name) is not None}
+    if config.activation is not None:
+        made["activation"] = getattr(jaxnet, config.activation)
+    parts = ("shift", "rotation", "scale", "shear", "alpha", "sigma")
+    bounds = {name: getattr(config, name) for name in parts if getattr(config, name) is not None}
+    recipe = replace(preset, **made, distortion=preset.distortion | bounds)
+    script.check_rate(recipe.rate)
+    if not 0 <= recipe.momentum < 1:
+        raise ValueError(f"momentum is {recipe.momentum}; it must be zero or more, and less than one")
+    return recipe
+
+
+def run(config: Config, folder: Path) -> script.Record:
+    """Trains, looking at training images (and those held out) only; then reads the test images, once."""
+    recipe = recipe_of(config)
+    train, test, _ = script.load("mnist", config.limit)
+    if config.held_out >= len(train.images):
+        raise ValueError(f"held_out is {config.held_out}; there are {len(train.images)} training images")
+    learnt = part(train, 0, len(train.images) - config.held_out)
+    judged = part(train, len(learnt.images), None) if config.held_out else test
+    n = len(learnt.images)
+    start, order = jax.random.split(jax.random.key(config.seed))
+    samples = distorted_samples(recipe, learnt, order)
+    params = recipe.init(start)
+    print(f"{'-'.join(map(str, recipe.sizes))}: {jaxnet.count_params(params):,} weights and biases, {n:,} images")
+    print("epoch  train cost    error  held-out error  seconds")
+    with script.progress("training", recipe.epochs) as show:
+
+        def row(history: jaxnet.History) -> None:
+            show(history)
+            error = f"{100 - 100 * history.test_accuracy[-1]:12.2f} %" if config.held_out else f"{'':14}"
+            trained = f"{history.train_cost[-1]:10.5f}  {100 - 100 * history.train_accuracy[-1]:5.2f} %"
+            tqdm.write(f"{history.epochs[-1]:5g}  {trained}  {error}  {history.seconds[-1]:7.1f}")
+
+        try:
+            params, history = jaxnet.train(
+                order,
+                params,
+                learnt,
+                recipe.optimizer(n, recipe.rate),
+                test=judged if config.held_out else None,
+                progress=row,
+                checkpoints=script.checkpoints(folder, config),
+                **recipe.choices(n),
+            )
+        except jaxnet.Diverged as diverged:
+            reason = f"{diverged} than {recipe.rate:g}"
+            raise script.Stopped(reason, {"history": diverged.history._asdict(), "samples": samples}) from None
+    path = folder / "parameters.safetensors"
+    names = {name: named(function) for name, function in recipe.functions.items()}
+    jaxnet.save_params(path, params, names | {"loss": "cross_entropy"})
+    results = {
+        "sizes": recipe.sizes,
+        "samples": samples,
+        "history": history._asdict(),
+        "judged": "held-out" if config.held_out else "test",
+        **examine(recipe, params, judged),
+        **speed(recipe, history),
+    }
+    print_results(results)
+    return results
+
+
+def named(function: Any) -> str:
+    """The name of an activation function of this package."""
+    return next(
+        name for name in ("sigmoid", "relu", "tanh", "scaled_tanh", "softmax") if getattr(jaxnet, name) is function
+    )
+
+
+def distorted_samples(recipe: Recipe, data: jaxnet.Dataset, key: jax.Array, versions: int = 9) -> np.ndarray:
+    """The first image of each class, as it is and in several hands, as bytes."""
+    first = [int(np.argmax(data.labels == label)) for label in np.unique(data.labels)]
+    images = jnp.asarray(data.images[first])
+    keys = jax.random.split(key, (len(first), versions))
+    both = recipe.choices(len(data.images))["distort"] or (lambda _, image: image)
+    distorted = jax.vmap(jax.vmap(both, in_axes=(0, None)))(keys, images)
+    return np.rint(255 * np.concatenate([images[:, None], distorted], axis=1)).astype(int)
+
+
+def examine(recipe: Recipe, params: jaxnet.Params, judged: jaxnet.Dataset, most: int = 60) -> script.Record:
+    """The error with its 95 % confidence interval (Wilson), and what is still taken for something else."""
+
+    def outputs(image: jax.Array) -> jax.Array:
+        return jaxnet.forward(params, image, **recipe.functions)
+
+    activations = np.asarray(jax.lax.map(outputs, jnp.asarray(judged.images), batch_size=1_000))
+    guesses = np.argsort(-activations, axis=1, kind="stable")[:, :2]
+    labels = np.asarray(judged.labels)
+    wrong = np.flatnonzero(guesses[:, 0] != labels)
+    interval = binomtest(len(wrong), len(labels)).proportion_ci(method="wilson")
+    surest = wrong[np.argsort(-activations[wrong, guesses[wrong, 0]], kind="stable")][:most]
+    return {
+        "error": 100 * len(wrong) / len(labels),
+        "interval": [100 * interval.low, 100 * interval.high],
+        "wrong": len(wrong),
+        "second_right": int(np.sum(guesses[wrong, 1] == labels[wrong])),
+        "of": len(labels),
+        "mistakes": [
+            {"label": labels[i], "guesses": guesses[i], "pixels": np.rint(255 * judged.images[i]).astype(int)}
+            for i in surest
+        ],
+    }
+
+
+def speed(recipe: Recipe, history: jaxnet.History) -> script.Record:
+    """Images a second, and the share of this device's own matrix product that the network's arithmetic reaches."""
+    seconds = float(history.seconds[-1])
+    operations = roofline.step_work(recipe.sizes, 1).operations * int(history.examples[-1])
+    peak = roofline.measure().operations * jaxnet.devices.number()
+    return {
+        "seconds": seconds,
+        "images_per_second": int(history.examples[-1]) / seconds,
+        "operations_per_second": operations / seconds,
+        "peak": peak,
+        "share": operations / seconds / peak,
+    }
+
+
+def print_results(results: script.Record) -> None:
+    """Error, time, speed."""
+    low, high = results["interval"]
+    print(
+        f"\n{results['wrong']} of {results['of']:,} {results['judged']} images are taken for something else: error"
+        f" {results['error']:.2f} % (95 % confidence {low:.2f} to {high:.2f} %); the second guess is right for"
+        f" {results['second_right']} of them."
+    )
+    print(
+        f"{results['seconds']:.0f} s of training, {tables.number(results['images_per_second'])} images a second,"
+        f" {results['operations_per_second'] / 1e9:.0f} billion operations a second: {100 * results['share']:.0f} % of"
+        " this device's own matrix product, distorting included in the time but not in the operations."
+    )
+
+
+def figures(record: script.Record, folder: Path) -> list[Path]:
+    """A digit and its distortions, the way down, the mistakes that are left."""
+    results = record["results"]
+    drawn = [draw_samples(np.array(results["samples"]), folder / "distortions.png")]
+    drawn.append(draw_history(results, folder / "history.png"))
+    if results.get("mistakes"):
+        drawn.append(draw_mistakes(results, folder / "mistakes.png"))
+    return drawn
+
+
+def draw_samples(samples: np.ndarray, path: Path) -> Path:
+    """A row for each class, the image as it is to the left."""
+    figure, grid = plt.subplots(
+        *samples.shape[:2],
+        figsize=(0.8 * samples.shape[1], 0.82 * len(samples) + 0.5),
+        layout="constrained",
+        squeeze=False,
+    )
+    for axes, pixels in zip(grid.flat, samples.reshape(-1, samples.shape[-1]), strict=True):
+        axes.imshow(drawing.picture(pixels), cmap="gray_r", vmin=0, vmax=255)
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+    for axes in grid[:, 0]:
+        axes.spines[:].set(visible=True, color="#0072b2", linewidth=2)
+    figure.suptitle("Framed: the image as it is. To its right: the same image, epoch after epoch", fontsize=10)
+    return drawing.save_figure(figure, path)
+
+
+def draw_history(results: script.Record, path: Path) -> Path:
+    """Error against epochs."""
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    history = results["history"]
+    epochs = np.array(history["epochs"])[1:]
+    for name, label, colour, style in (
+        ("train", "training images, not distorted", "#0072b2", "-"),
+        ("test", "held-out images", "#d55e00", "--"),
+    ):
+        error = 100 - 100 * np.array(history[f"{name}_accuracy"], float)[1:]
+        if np.isfinite(error).any():
+            axes.plot(epochs, np.maximum(error, 1e-3), style, color=colour, label=label)
+    if "error" in results:
+        low, high = results["interval"]
+        error = results["error"]
+        axes.errorbar(
+            epochs[-1], error, [[error - low], [high - error]], fmt="o", color="black", capsize=4,
+            label=f"{results['judged']} images, {error:.2f} % ({low:.2f} to {high:.2f} %)",
+        )  # fmt: skip
+    axes.set(xlabel="epochs", ylabel="error (%)", yscale="log", title="-".join(map(str, results.get("sizes", []))))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.grid(alpha=0.3, which="both")
+    axes.legend()
+    return drawing.save_figure(figure, path)
+
+
+def draw_mistakes(results: script.Record, path: Path) -> Path:
+    """What is left: the label, and the two best guesses."""
+    figure, axes = drawing.tiles(len(results["mistakes"]))
+    for each, mistake in zip(axes, results["mistakes"], strict=False):
+        each.imshow(drawing.picture(mistake["pixels"]), cmap="gray_r", vmin=0, vmax=255)
+        first, second = mistake["guesses"]
+        each.set_title(f"{mistake['label']}: {first}, {second}", fontsize=9)
+    shown = f"the {len(results['mistakes'])} surest of " if len(results["mistakes"]) < results["wrong"] else ""
+    figure.suptitle(f"What it is: first guess, second guess ({shown}{results['wrong']} mistakes)", fontsize=10)
+    return drawing.save_figure(figure, path)
+
+
+def main() -> None:
+    """The command line."""
+    script.main("deep_big_simple", __doc__, Config, run, figures)
+
+
+if __name__ == "__main__":
+    main()

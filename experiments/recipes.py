@@ -1,0 +1,128 @@
+"""How a network is trained, all of it as data: a recipe. What the field has published are recipes and numbers."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax
+import numpy as np
+import optax
+
+import jaxnet
+from jaxnet import Dataset, History, Loss, Params
+from jaxnet.network import Activation, Initializer
+
+
+def uniform_within(bound: float) -> Initializer:
+    """Weights between minus and plus `bound`."""
+    return lambda key, shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a result depends on, seeds aside. By default the lecture's network, its cost and plain descent."""
+
+    rate: float
+    """Learning rate, of a cost without the one-half."""
+    hidden: tuple[int, ...] = (16, 16)
+    batch_size: int = 10
+    epochs: int = 30
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
+    """The rate stays, falls to zero along half a cosine, or to a thousandth of itself by the same factor each step."""
+    momentum: float = 0.0
+    """Each step adds so many times the step before."""
+    activation: Activation = jaxnet.sigmoid
+    output: Activation = jaxnet.sigmoid
+    loss: Loss = jaxnet.squared_error
+    decay: float = 0.0
+    """The strength of L2 in the cost, as `jaxnet.l2` takes it."""
+    weights: Initializer = jaxnet.scaled_normal
+    biases: Initializer = jaxnet.unit_normal
+    examples: int = 60_000
+    """Trained on the first so many training images."""
+    validated: bool = False
+    """Judged by the last 10,000 training images, not by the test images."""
+    white: int = 255
+    """The brightest pixel, a byte of 255, is 255 / white."""
+    distortion: dict[str, float] = field(default_factory=dict)
+    """Choices of `jaxnet.distort`; empty for the images as they are."""
+    look_every: int = 1
+    """The history has a row for every so many epochs."""
+
+    @property
+    def functions(self) -> dict[str, Activation]:
+        """The activation functions, as `forward` takes them."""
+        return {"activation": self.activation, "output": self.output}
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The numbers of neurons, for MNIST."""
+        return (784, *self.hidden, 10)
+
+    def init(self, key: jax.Array) -> Params:
+        """The network before it has seen anything."""
+        return jaxnet.init(key, self.sizes, weights=self.weights, biases=self.biases)
+
+    def steps(self, n: int) -> int:
+        """Of the whole run, on n examples."""
+        return self.epochs * -(-n // min(self.batch_size, n))
+
+    def optimizer(self, n: int, rate: Any) -> optax.GradientTransformation:
+        """Plain descent at this rate, with the schedule and the momentum, for n examples."""
+        schedules = {
+            "constant": lambda: rate,
+            "cosine": lambda: optax.cosine_decay_schedule(rate, self.steps(n)),
+            "exponential": lambda: optax.exponential_decay(rate, self.steps(n), 1e-3),
+        }
+        return optax.sgd(schedules[self.schedule](), momentum=self.momentum or None)
+
+    def choices(self, n: int) -> dict[str, Any]:
+        """What `train` and `train_population` take beside parameters, data and optimizer, for n examples."""
+        penalty = jaxnet.l2(self.decay) if self.decay else None
+        return {
+            "batch_size": min(self.batch_size, n),
+            "epochs": self.epochs,
+            "cost": functools.partial(jaxnet.cost, **self.functions, loss=self.loss, penalty=penalty),
+            "accuracy": functools.partial(jaxnet.accuracy, **self.functions),
+            "evaluate_every": self.look_every * -(-n // min(self.batch_size, n)),
+            "distort": functools.partial(jaxnet.distort, **self.distortion) if self.distortion else None,
+        }
+
+    def data(self, train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
+        """What it learns from and what it is judged by, of the images there are."""
+        held_out = len(train.images) - len(train.images) // 6
+        judged = part(train, held_out, None) if self.validated else test
+        learnt = part(train, 0, min(self.examples, held_out) if self.validated else self.examples)
+        return self._scaled(learnt), self._scaled(judged)
+
+    def _scaled(self, data: Dataset) -> Dataset:
+        return data if self.white == 255 else data._replace(images=data.images * np.float32(255 / self.white))
+
+
+def part(data: Dataset, start: int, stop: int | None) -> Dataset:
+    """Some of the examples."""
+    return Dataset(data.images[start:stop], data.labels[start:stop])
+
+
+def descend(
+    recipe: Recipe,
+    key: jax.Array,
+    seeds: int,
+    learnt: Dataset,
+    judged: Dataset,
+    progress: Callable[[History], None] | None = None,
+) -> tuple[Params, History]:
+    """Trains so many networks at once, each from its own start, by the recipe."""
+    start, order = jax.random.split(key)
+    n = len(learnt.images)
+    return jaxnet.train_population(
+        order,
+        jax.vmap(recipe.init)(jax.random.split(start, seeds)),
+        learnt,
+        lambda rate: recipe.optimizer(n, rate),
+        np.full(seeds, recipe.rate, np.float32),
+        test=judged,
+        progress=progress,
+        **recipe.choices(n),
+    )

@@ -1,0 +1,171 @@
+"""Published numbers: the table, the comparison, the script."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from test_experiments import main, refused
+
+import jaxnet
+from experiments import published, recipes, reproduce
+from experiments.published import RECIPES, ROWS, Row
+from jaxnet import Dataset
+
+
+def test_rows_have_names_of_their_own_recipes_and_curves_that_are_there():
+    names = [row.name for row in ROWS]
+    assert len(names) == len(set(names))
+    assert {row.recipe for row in ROWS} == {*RECIPES, published.SHALLUE}
+    for row in ROWS:
+        assert (row.statistic == "curve") == isinstance(row.published, str)
+        if isinstance(row.published, str):
+            assert len(published.curves()[row.published]) == RECIPES[row.recipe].epochs
+        assert row.tolerance > 0
+    assert sum(row.cost == "quick" for row in ROWS) >= 12
+
+
+def test_the_published_curves_are_those_that_the_field_quotes():
+    """Numbers that stand in the text of Nielsen's book, read there apart from the files."""
+    curves = published.curves()
+    assert curves["overfitting-test"][-1] == 82.23
+    assert curves["overfitting-train"][-1] == 100
+    assert curves["all-images"][-1] == 95.31
+    assert curves["all-images-l2"].max() == 96.49
+    assert (curves["weights-normal"][0], curves["weights-scaled"][0]) == (86.43, 92.7)
+
+
+def test_the_best_of_three_on_average_is_that_of_all_threes():
+    assert published.best_of_three(np.array([1.0, 2.0, 3.0, 4.0])) == pytest.approx((3 + 4 + 4 + 4) / 4)
+    assert published.best_of_three(np.array([1.0, 2.0])) == 2
+
+
+def history(accuracies: np.ndarray) -> jaxnet.History:
+    epochs = np.arange(len(accuracies))
+    return jaxnet.History(epochs, epochs, epochs, epochs, *([accuracies] * 5), compile_seconds=0.0)
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "verdict"),
+    [
+        ("accuracy", [0.955, 0.957], "reproduced"),
+        ("accuracy", [0.940, 0.942], "not reproduced, worse"),
+        ("accuracy", [0.970, 0.972], "not reproduced, better"),
+        ("error", [0.955, 0.957], "reproduced"),
+        ("error", [0.940, 0.942], "not reproduced, better"),
+    ],
+)
+def test_the_verdict_is_that_of_the_tolerance(unit: str, values: list[float], verdict: str):
+    row = replace(ROWS[0], measure=published.last, published=95.5, tolerance=0.5, unit=unit, finding="why")
+    found = reproduce.compare(row, history(np.array([[0.0, 0.0], values])))
+    assert found["verdict"] == verdict
+    assert found["difference"] == pytest.approx(100 * np.mean(values) - 95.5)
+    assert found["finding"] == ("" if verdict == "reproduced" else "why")
+
+
+def test_a_curve_is_compared_point_by_point():
+    row = next(row for row in ROWS if row.name == "all-images")
+    theirs = published.curves()["all-images"]
+    ours = np.stack([theirs + 0.4, theirs - 0.2], axis=1) / 100
+    found = reproduce.compare(row, history(np.concatenate([np.zeros((1, 2)), ours])))
+    assert found["difference"] == pytest.approx(0.1)
+    assert found["verdict"] == "reproduced"
+
+
+def nielsen(params: jaxnet.Params, x: np.ndarray, y: np.ndarray, rate: float, decay: float) -> list:
+    """One step of the book's network2.py, written from its equations: columns are examples, the cost cross-entropy."""
+    wb = [(np.asarray(w, float), np.asarray(b, float)[:, None]) for w, b in params]
+    activations = [x.T]
+    for w, b in wb:
+        activations.append(1 / (1 + np.exp(-(w @ activations[-1] + b))))
+    delta = activations[-1] - y.T
+    stepped = []
+    for layer in reversed(range(len(wb))):
+        w, b = wb[layer]
+        grad_w, grad_b = delta @ activations[layer].T / len(x), delta.mean(axis=1, keepdims=True)
+        delta = (w.T @ delta) * activations[layer] * (1 - activations[layer])
+        stepped.insert(0, ((1 - rate * decay) * w - rate * grad_w, (b - rate * grad_b)[:, 0]))
+    return stepped
+
+
+def test_a_recipe_of_nielsens_takes_his_step(few: Dataset):
+    recipe = replace(RECIPES["weights-scaled"], validated=False, batch_size=103, epochs=1, examples=103)
+    learnt, judged = recipe.data(few, few)
+    start, _ = jax.random.split(jax.random.key(0))
+    params = jax.vmap(recipe.init)(jax.random.split(start, 1))
+    stepped, _ = recipes.descend(recipe, jax.random.key(0), 1, learnt, judged)
+    x = np.rint(255 * few.images) / 256
+    expected = nielsen(jax.tree.map(lambda leaf: leaf[0], params), x, np.eye(10)[few.labels], 0.1, 5 / 50_000)
+    for layer, (w, b) in zip(stepped, expected, strict=True):
+        np.testing.assert_allclose(layer.weights[0], w, atol=1e-6)
+        np.testing.assert_allclose(layer.biases[0], b, atol=1e-6)
+
+
+def test_data_is_split_as_nielsen_splits_it(mnist: tuple[Dataset, Dataset]):
+    train, test = mnist
+    learnt, judged = RECIPES["weights-scaled"].data(train, test)
+    assert len(learnt.images) == 50_000
+    np.testing.assert_array_equal(judged.labels, train.labels[50_000:])
+    assert float(learnt.images.max()) == pytest.approx(255 / 256)
+    learnt, judged = RECIPES["overfitting"].data(train, test)
+    np.testing.assert_array_equal(learnt.labels, train.labels[:1_000])
+    assert judged.labels is test.labels
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential"])
+def test_schedules_start_at_the_rate_and_end_where_they_should(schedule):
+    recipe = recipes.Recipe(rate=2.0, schedule=schedule, batch_size=10, epochs=3)
+    optimizer = recipe.optimizer(25, 2.0)
+    assert recipe.steps(25) == 9
+    state, rates = optimizer.init(jnp.zeros(())), []
+    with jax.numpy_dtype_promotion("standard"):
+        for _ in range(10):
+            update, state = optimizer.update(jnp.ones(()), state)
+            rates.append(-float(update))
+    last = {"constant": 2.0, "cosine": 0.0, "exponential": 2e-3}[schedule]
+    assert rates[0] == 2
+    assert rates[-1] == pytest.approx(last, abs=1e-6)
+
+
+def test_momentum_is_that_of_optax():
+    gradient, recipe = jnp.ones(()), recipes.Recipe(rate=0.5, momentum=0.9)
+    ours, theirs = recipe.optimizer(10, 0.5), optax.trace(decay=0.9)
+    state, their_state = ours.init(gradient), theirs.init(gradient)
+    for _ in range(3):
+        update, state = ours.update(gradient, state)
+        their_update, their_state = theirs.update(gradient, their_state)
+        assert float(update) == pytest.approx(-0.5 * float(their_update))
+
+
+def test_the_script_runs_rows_and_draws_them_again(tmp_path: Path, monkeypatch, capsys):
+    out = ["--out", str(tmp_path)]
+    main(reproduce, monkeypatch, "--only", "lecture", "all-images", "--limit", "60", "--seeds", "2", *out)
+    printed = capsys.readouterr().out
+    assert "lecture (lecture, chapter 1 and 2): compared is the mean over the networks; allowed is 0.5" in printed
+    assert "0 of 2 rows reproduced." in printed
+    rows = json.loads((tmp_path / "record.json").read_text())["results"]["rows"]
+    assert [row["name"] for row in rows] == ["lecture", "all-images"]
+    assert np.shape(rows[1]["values"]) == (30, 2)
+    pictures = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert pictures == ["curves.png", "published.png"]
+    for name in pictures:
+        (tmp_path / name).unlink()
+    main(reproduce, monkeypatch, "--redraw", *out)
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == pictures
+
+
+def test_a_row_that_is_not_there_is_refused(tmp_path: Path, monkeypatch):
+    message = refused(reproduce, monkeypatch, "--only", "einstein", "--out", str(tmp_path))
+    assert "there is no row einstein; there are lecture, nielsen-30-first" in message
+
+
+def test_quick_leaves_out_what_takes_long():
+    assert all(row.cost == "quick" for row in reproduce.chosen(reproduce.Config(quick=True)))
+    assert {row.cost for row in reproduce.chosen(reproduce.Config())} == {"quick", "minutes"}
+    named = reproduce.chosen(reproduce.Config(only=("ciresan-2500",)))
+    assert [row.name for row in named] == ["ciresan-2500"]
+    assert isinstance(named[0], Row)
