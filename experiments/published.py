@@ -151,14 +151,13 @@ class Row:
     """Where it does not reproduce: what was measured instead, and what was tried."""
 
 
-_SINGLE = "one published run; single runs spread by 0.2 to 0.3 points"
 _CURVE = "one published run; the mean of ours wanders by 0.1, single runs by 0.2 to 0.3 points"
 _COST_CURVE = "one published run; ours spread by one to two hundredths"
 
 ROWS = (
     Row("lecture", "lecture, chapter 1 and 2", "784-16-16-10 reads about 96 %", "lecture", last, 96.0, 0.5,
         "'about' 96 %",
-        finding="The recipe published with the lecture (unit normal weights, constant rate 3 for the cost with one-half,"
+        finding="The recipe published with the lecture (unit normal weights, constant rate 3 for a cost with one-half,"
         " batches of 10, 30 epochs, 50,000 images) ends at 93 to 94.5 %; ninety_six says what it takes."),
     Row("nielsen-30-first", "Nielsen, ch. 1", "784-30-10 after the first epoch", "nielsen-30", after(1), 91.29, 1.0,
         "best of three runs; a first epoch spreads by half a point to a point", "best of three"),
@@ -166,8 +165,8 @@ ROWS = (
         "best of three runs", "best of three"),
     Row("nielsen-100", "Nielsen, ch. 1", "784-100-10, best epoch", "nielsen-100", peak, 96.59, 0.5,
         "best of three runs", "best of three",
-        finding="Networks that keep all ten digits end at 96.5 to 96.6 (two of six, seed 0), the others lose one to three"
-        " digits for good and end at 67 to 87 %; the best of three gets there four times out of five."),
+        finding="Networks that keep all ten digits end at 96.5 to 96.6 (two of six, seed 0), the others lose one to"
+        " three digits for good and end at 67 to 87 %; the best of three gets there four times out of five."),
     Row("nielsen-100-slow", "Nielsen, ch. 1", "784-100-10 at rate 0.001", "nielsen-100-slow", last, 21.42, 12.0,
         "one published run; starts differ by ten points and more"),
     Row("nielsen-30-fast", "Nielsen, ch. 1", "784-30-10 at rate 100 stays near chance", "nielsen-30-fast", last, 10.0,

@@ -64,6 +64,10 @@ class Recipe:
         """The network before it has seen anything."""
         return jaxnet.init(key, self.sizes, weights=self.weights, biases=self.biases)
 
+    def starts(self, key: jax.Array, number: int) -> Params:
+        """So many of them, stacked."""
+        return jax.vmap(self.init)(jax.random.split(key, number))
+
     def steps(self, n: int) -> int:
         """Of the whole run, on n examples."""
         return self.epochs * -(-n // min(self.batch_size, n))
@@ -107,21 +111,21 @@ def part(data: Dataset, start: int, stop: int | None) -> Dataset:
 
 def descend(
     recipe: Recipe,
-    key: jax.Array,
-    seeds: int,
+    order: jax.Array,
+    params: Params,
+    rates: Any,
     learnt: Dataset,
     judged: Dataset,
     progress: Callable[[History], None] | None = None,
 ) -> tuple[Params, History]:
-    """Trains so many networks at once, each from its own start, by the recipe."""
-    start, order = jax.random.split(key)
+    """Trains stacked networks, each at its own rate, by the recipe in all else."""
     n = len(learnt.images)
     return jaxnet.train_population(
         order,
-        jax.vmap(recipe.init)(jax.random.split(start, seeds)),
+        params,
         learnt,
         lambda rate: recipe.optimizer(n, rate),
-        np.full(seeds, recipe.rate, np.float32),
+        rates,
         test=judged,
         progress=progress,
         **recipe.choices(n),

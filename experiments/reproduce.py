@@ -75,8 +75,10 @@ def descend(name: str, seeds: int, config: Config, train: Dataset, test: Dataset
     if name == SHALLUE:
         return steps_to_target.run(steps_to_target.Config(seeds=seeds, seed=config.seed), Path())
     recipe = RECIPES[name]
+    start, order = jax.random.split(jax.random.key(config.seed))
+    rates = np.full(seeds, recipe.rate, np.float32)
     with script.progress(name, recipe.epochs) as show:
-        return recipes.descend(recipe, jax.random.key(config.seed), seeds, *recipe.data(train, test), show)[1]
+        return recipes.descend(recipe, order, recipe.starts(start, seeds), rates, *recipe.data(train, test), show)[1]
 
 
 def compare(row: Row, outcome: Any) -> script.Record:
@@ -168,10 +170,10 @@ def draw_numbers(rows: list[script.Record], path: Path) -> Path:
     axes.plot([], [], "x", color="black", markersize=9, markeredgewidth=2, label="published")
     axes.plot([], [], color="#bbbbbb", linewidth=9, label="near enough")
     axes.errorbar([], [], xerr=[], fmt="o", color="#009e73", capsize=3, label="ours ± standard deviation, reproduced")
-    axes.errorbar([], [], xerr=[], fmt="D", color="#d55e00", capsize=3, label="ours ± standard deviation, not reproduced")
-    axes.set(
-        xscale="log", xlabel="error (%)", title="Published and reproduced"
+    axes.errorbar(
+        [], [], xerr=[], fmt="D", color="#d55e00", capsize=3, label="ours ± standard deviation, not reproduced"
     )
+    axes.set(xscale="log", xlabel="error (%)", title="Published and reproduced")
     ticks = [
         tick for tick in (0.3, 0.5, 1, 2, 3, 5, 10, 20, 50, 90) if axes.get_xlim()[0] <= tick <= axes.get_xlim()[1]
     ]

@@ -24,10 +24,21 @@ def picture(mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]) -> np.ndarray:
 
 @pytest.mark.parametrize(("alpha", "sigma"), [(34.0, 4.0), (8.0, 1.0), (36.0, 6.0)])
 def test_the_elastic_wobble_is_the_gaussian_filter_of_scipy(alpha: float, sigma: float):
-    noise = np.asarray(jax.random.uniform(KEY, (2, SIDE, SIDE), minval=-1.0, maxval=1.0), float)
+    noise = np.asarray(distortions.noise(KEY, (2, SIDE, SIDE)), float)
     smooth = [scipy.ndimage.gaussian_filter(each, sigma, mode="constant", radius=SIDE) for each in noise]
     ours = distortions.elastic(KEY, SIDE, alpha=alpha, sigma=sigma)
     np.testing.assert_allclose(ours, alpha * np.array(smooth), atol=2e-5 * alpha / sigma)
+
+
+def test_noise_is_uniform_and_each_number_its_own():
+    found = np.asarray(distortions.noise(KEY, (100, 1_001)), float)  # not a multiple of four
+    assert found.min() == -1
+    assert found.max() == 1
+    counts = np.bincount(np.rint((found + 1) * 127.5).astype(int).ravel(), minlength=256)
+    expected = found.size / 256
+    assert np.sum((counts - expected) ** 2 / expected) < 255 + 5 * np.sqrt(2 * 255)  # chi squared
+    for step in (1, 2, 3, 4):
+        assert abs(np.corrcoef(found[:, :-step].ravel(), found[:, step:].ravel())[0, 1]) < 5 / np.sqrt(found.size)
 
 
 def test_the_elastic_wobble_is_as_strong_as_its_formula():

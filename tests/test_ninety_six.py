@@ -1,0 +1,69 @@
+"""The sweep towards the lecture's 96 %: what is plain in it, what it is judged by, and the script."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from test_experiments import main, refused
+
+import jaxnet
+from experiments import ninety_six
+from experiments.ninety_six import MOMENTUM, PLAIN, SWEEPS
+from experiments.recipes import Recipe
+from jaxnet import Dataset
+
+
+def test_what_is_called_plain_is_the_lectures_network_cost_and_descent():
+    for sweep in SWEEPS:
+        free = {name: getattr(sweep.recipe, name) for name in ("rate", "batch_size", "epochs", "schedule", "look_every")}
+        momentum = 0.9 if sweep.departure == MOMENTUM else 0.0
+        lecture = Recipe(**free, validated=True, momentum=momentum)
+        assert (sweep.recipe == lecture) == (sweep.departure in (PLAIN, MOMENTUM))
+    assert Recipe(rate=1.0).sizes == (784, 16, 16, 10)
+    assert Recipe(rate=1.0).functions == {"activation": jaxnet.sigmoid, "output": jaxnet.sigmoid}
+
+
+def test_every_point_of_a_sweep_is_that_network_on_its_own(few: Dataset):
+    recipe = replace(SWEEPS[0].recipe, epochs=3, batch_size=20)
+    sweep = replace(SWEEPS[0], recipe=recipe, rates=(0.5, 2.0), gains=(1.0, 3.0))
+    config = ninety_six.Config(sweep_seeds=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ninety_six, "SWEEPS", (sweep,))
+        points = ninety_six.swept(sweep, config, jax.random.key(0), few)
+    assert [(point["rate"], point["gain"]) for point in points] == [(0.5, 1.0), (2.0, 1.0), (0.5, 3.0), (2.0, 3.0)]
+
+    start, order = jax.random.split(jax.random.fold_in(jax.random.key(0), 0))
+    one = jax.tree.map(lambda leaf: leaf[1], ninety_six.scaled(recipe.starts(start, 2), 3.0))
+    learnt, held_out = Dataset(few.images[:86], few.labels[:86]), Dataset(few.images[86:], few.labels[86:])
+    optimizer = recipe.optimizer(86, 2.0)
+    _, history = jaxnet.train(order, one, learnt, optimizer, batch_size=20, epochs=3, test=held_out)
+    assert points[3]["held_out"][1] == pytest.approx(100 * history.test_accuracy[-1], abs=1e-4)
+    assert points[3]["train"][1] == pytest.approx(100 * history.train_accuracy[-1], abs=1e-4)
+
+
+def test_the_script_sweeps_chooses_and_reads_the_test_images(tmp_path: Path, monkeypatch, capsys):
+    small = tuple(
+        replace(sweep, recipe=replace(sweep.recipe, epochs=2), rates=sweep.rates[:2])
+        for sweep in SWEEPS
+        if sweep.departure in ("none", "images shifted")
+    )[-2:]
+    monkeypatch.setattr(ninety_six, "SWEEPS", small)
+    out = ["--out", str(tmp_path)]
+    main(ninety_six, monkeypatch, "--limit", "120", "--sweep-seeds", "2", "--seeds", "3", "--goal", "1", *out)
+    printed = capsys.readouterr().out
+    departures = json.loads((tmp_path / "record.json").read_text())["results"]["departures"]
+    assert [row["departure"] for row in departures] == ["none", "images shifted"]
+    for row in departures:
+        means = [np.mean(point["held_out"]) for point in row["points"]]
+        assert row["best"] == int(np.argmax(means))
+        assert np.shape(row["test"]) == (3,)
+    assert "1 %?" in printed
+    assert (tmp_path / "ninety_six.png").exists()
+
+
+def test_a_departure_that_is_not_there_is_refused(tmp_path: Path, monkeypatch):
+    message = refused(ninety_six, monkeypatch, "--departures", "dropout", "--out", str(tmp_path))
+    assert "there is no departure dropout; there are none, momentum 0.9, cross-entropy" in message
