@@ -14,11 +14,6 @@ from jaxnet import Dataset, History, Loss, Params
 from jaxnet.network import Activation, Initializer
 
 
-def uniform_within(bound: float) -> Initializer:
-    """Weights between minus and plus `bound`."""
-    return lambda key, shape: jax.random.uniform(key, shape, minval=-bound, maxval=bound)
-
-
 @dataclass(frozen=True)
 class Recipe:
     """What a result depends on, seeds aside. By default the lecture's network, its cost and plain descent."""
@@ -28,8 +23,8 @@ class Recipe:
     hidden: tuple[int, ...] = (16, 16)
     batch_size: int = 10
     epochs: int = 30
-    schedule: Literal["constant", "cosine", "exponential"] = "constant"
-    """The rate stays, falls to zero along half a cosine, or to a thousandth of itself by the same factor each step."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """The rate stays, or falls to zero along half a cosine."""
     momentum: float = 0.0
     """Each step adds so many times the step before."""
     activation: Activation = jaxnet.sigmoid
@@ -74,12 +69,9 @@ class Recipe:
 
     def optimizer(self, n: int, rate: Any) -> optax.GradientTransformation:
         """Plain descent at this rate, with the schedule and the momentum, for n examples."""
-        schedules = {
-            "constant": lambda: rate,
-            "cosine": lambda: optax.cosine_decay_schedule(rate, self.steps(n)),
-            "exponential": lambda: optax.exponential_decay(rate, self.steps(n), 1e-3),
-        }
-        return optax.sgd(schedules[self.schedule](), momentum=self.momentum or None)
+        if self.schedule == "cosine":
+            rate = optax.cosine_decay_schedule(rate, self.steps(n))
+        return optax.sgd(rate, momentum=self.momentum or None)
 
     def choices(self, n: int) -> dict[str, Any]:
         """What `train` and `train_population` take beside parameters, data and optimizer, for n examples."""

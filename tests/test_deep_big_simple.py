@@ -30,7 +30,11 @@ def test_what_is_not_chosen_is_the_presets():
     chosen = recipe_of(Config(hidden=(30, 20), momentum=0.0, activation="tanh", alpha=0.0, rotation=5.0))
     preset = PRESETS["two_cores"]
     assert chosen == replace(
-        preset, hidden=(30, 20), momentum=0.0, activation=jaxnet.tanh, distortion={"alpha": 0.0, "rotation": 5.0}
+        preset,
+        hidden=(30, 20),
+        momentum=0.0,
+        activation=jaxnet.tanh,
+        distortion={"alpha": 0.0, "rotation": 5.0, "scale": 0.1},
     )
 
 
@@ -74,7 +78,19 @@ def test_the_script_trains_with_distortions_reads_the_test_images_once_and_draws
     assert np.shape(results["samples"]) == (10, 10, 784)
     assert sorted(path.name for path in tmp_path.glob("*.png")) == ["distortions.png", "history.png", "mistakes.png"]
     # The same seed without distortions is another network.
-    plain = main(deep_big_simple, monkeypatch, *SMALL, "--alpha", "0", "--out", str(tmp_path / "plain"))
+    plain = main(
+        deep_big_simple,
+        monkeypatch,
+        *SMALL,
+        "--alpha",
+        "0",
+        "--rotation",
+        "0",
+        "--scale",
+        "0",
+        "--out",
+        str(tmp_path / "plain"),
+    )
     assert plain["results"]["history"]["train_cost"][-1] != results["history"]["train_cost"][-1]
     samples = np.array(plain["results"]["samples"])
     assert (samples == samples[:, :1]).all()

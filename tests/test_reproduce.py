@@ -115,7 +115,7 @@ def test_data_is_split_as_nielsen_splits_it(mnist: tuple[Dataset, Dataset]):
     assert judged.labels is test.labels
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "exponential"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
 def test_schedules_start_at_the_rate_and_end_where_they_should(schedule):
     recipe = recipes.Recipe(rate=2.0, schedule=schedule, batch_size=10, epochs=3)
     optimizer = recipe.optimizer(25, 2.0)
@@ -125,7 +125,7 @@ def test_schedules_start_at_the_rate_and_end_where_they_should(schedule):
         for _ in range(10):
             update, state = optimizer.update(jnp.ones(()), state)
             rates.append(-np.asarray(update).item())
-    last = {"constant": 2.0, "cosine": 0.0, "exponential": 2e-3}[schedule]
+    last = {"constant": 2.0, "cosine": 0.0}[schedule]
     assert rates[0] == 2
     assert rates[-1] == pytest.approx(last, abs=1e-6)
 
