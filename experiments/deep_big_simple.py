@@ -24,13 +24,12 @@ from experiments import drawing, roofline, script, tables
 from experiments.published import CIRESAN
 from experiments.recipes import Recipe, part
 
-_RELU = replace(CIRESAN, activation=jaxnet.relu)
 PRESETS = {
     "two_cores": replace(
-        _RELU, hidden=(800,), rate=0.1, epochs=100, distortion={"alpha": 34.0, "rotation": 10.0, "scale": 0.1}
+        CIRESAN, hidden=(800,), rate=0.1, epochs=100, distortion={"alpha": 34.0, "rotation": 10.0, "scale": 0.1}
     ),
-    "one_accelerator": replace(_RELU, hidden=(1500, 1000, 500), rate=0.05, batch_size=200),
-    "record": replace(_RELU, hidden=(2500, 2000, 1500, 1000, 500), rate=0.05, batch_size=200, epochs=1_000),
+    "one_accelerator": replace(CIRESAN, hidden=(1500, 1000, 500), batch_size=200),
+    "record": replace(CIRESAN, hidden=(2500, 2000, 1500, 1000, 500), batch_size=200, epochs=1_000),
 }
 
 

@@ -22,24 +22,26 @@ _NIELSEN = Recipe(
 )
 _ENTROPY = replace(_NIELSEN, rate=0.5, loss=jaxnet.cross_entropy)
 _SCALED = replace(_ENTROPY, rate=0.1, decay=5 / 50_000, weights=jaxnet.scaled_normal)
-# LeCun's page and Simard's paper name sizes, costs and distortions; the way down is ours, by common practice.
+# LeCun's page and Simard's paper name sizes, costs and distortions. LeCun's neurons are his scaled tanh; the rest is
+# ours: rates chosen on held-out images, and for Simard's network the neurons of today.
 _LECUN = Recipe(
-    rate=0.05, hidden=(300,), batch_size=100, epochs=20, schedule="cosine", momentum=0.9, activation=jaxnet.scaled_tanh,
-    output=jaxnet.scaled_tanh, biases=jax.nn.initializers.zeros,
+    rate=0.005, hidden=(300,), schedule="cosine", activation=jaxnet.scaled_tanh, output=jaxnet.scaled_tanh,
+    biases=jax.nn.initializers.zeros,
 )  # fmt: skip
 _SIMARD = Recipe(
-    rate=0.05, hidden=(800,), batch_size=100, epochs=40, schedule="cosine", momentum=0.9, activation=jaxnet.scaled_tanh,
+    rate=0.1, hidden=(800,), batch_size=100, epochs=60, schedule="cosine", momentum=0.9, activation=jaxnet.relu,
     output=jaxnet.softmax, loss=jaxnet.cross_entropy, biases=jax.nn.initializers.zeros, look_every=10,
 )  # fmt: skip
 _ELASTIC = {"alpha": 34.0, "sigma": 4.0}
-# Ciresan's networks and distortions; his way down is on-line descent (a rate of 1e-3 that falls to 1e-6 in 800 epochs).
+# Ciresan's networks and distortions; his way down is on-line descent at a falling rate, with scaled tanh.
 CIRESAN = replace(
-    _SIMARD, hidden=(1000, 500), epochs=500, look_every=10,
+    _SIMARD, rate=0.05, hidden=(1000, 500), epochs=500, look_every=10,
     distortion={"alpha": 36.0, "sigma": 5.5, "rotation": 15.0, "scale": 0.175},
 )  # fmt: skip
 
 RECIPES = {
     "lecture": replace(_NIELSEN, hidden=(16, 16)),
+    "lecture-l2": Recipe(rate=4.0, epochs=100, schedule="cosine", decay=5e-5),
     "nielsen-30": _NIELSEN,
     "nielsen-100": replace(_NIELSEN, hidden=(100,)),
     "nielsen-100-slow": replace(_NIELSEN, hidden=(100,), rate=0.0005),
@@ -59,7 +61,7 @@ RECIPES = {
     "simard": _SIMARD,
     "simard-affine": replace(_SIMARD, distortion={"shift": 1.0, "rotation": 10.0, "scale": 0.1, "shear": 0.1}),
     "simard-elastic-squared": replace(
-        _SIMARD, output=jaxnet.scaled_tanh, loss=jaxnet.squared_error, distortion=_ELASTIC
+        _SIMARD, rate=0.04, output=jaxnet.sigmoid, loss=jaxnet.squared_error, distortion=_ELASTIC
     ),
     "simard-elastic": replace(_SIMARD, distortion=_ELASTIC),
     "ciresan-1000-500": CIRESAN,
@@ -157,6 +159,8 @@ ROWS = (
         "'about' 96 %",
         finding="The recipe published with the lecture (unit normal weights, constant rate 3 for a cost with one-half,"
         " batches of 10, 30 epochs, 50,000 images) ends at 93 to 94.5 %; ninety_six says what it takes."),
+    Row("lecture-l2", "lecture, chapter 1 and 2", "784-16-16-10 with L2 reads about 96 %", "lecture-l2", last, 96.0,
+        0.5, "'about' 96 %"),
     Row("nielsen-30-first", "Nielsen, ch. 1", "784-30-10 after the first epoch", "nielsen-30", after(1), 91.29, 1.0,
         "best of three runs; a first epoch spreads by half a point to a point", "best of three"),
     Row("nielsen-30", "Nielsen, ch. 1", "784-30-10, best epoch", "nielsen-30", peak, 95.42, 0.5,

@@ -159,7 +159,7 @@ def test_the_script_runs_rows_and_draws_them_again(tmp_path: Path, monkeypatch, 
 
 def test_a_row_that_is_not_there_is_refused(tmp_path: Path, monkeypatch):
     message = refused(reproduce, monkeypatch, "--only", "einstein", "--out", str(tmp_path))
-    assert "there is no row einstein; there are lecture, nielsen-30-first" in message
+    assert "there is no row einstein; there are lecture, lecture-l2, nielsen-30-first" in message
 
 
 def test_quick_leaves_out_what_takes_long():
