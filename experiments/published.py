@@ -168,9 +168,10 @@ ROWS = (
     Row("nielsen-100", "Nielsen, ch. 1", "784-100-10, best epoch", "nielsen-100", peak, 96.59, 0.5,
         "best of three runs", "best of three",
         finding="Networks that keep all ten digits end at 96.2 to 96.6; half of them or more (seed 0) lose a digit or"
-        " several, never said again, and end at 67 to 87 %, so that now and then the best of three is one of those."),
+        " several, never said again, and end at 67 to 87 %, so that now and then the best of three is one of those.",
+        cost="minutes"),
     Row("nielsen-100-slow", "Nielsen, ch. 1", "784-100-10 at rate 0.001", "nielsen-100-slow", last, 21.42, 12.0,
-        "one published run; starts differ by ten points and more"),
+        "one published run; starts differ by ten points and more", cost="minutes"),
     Row("nielsen-30-fast", "Nielsen, ch. 1", "784-30-10 at rate 100 stays near chance", "nielsen-30-fast", last, 10.0,
         2.0, "a digit makes up 8.9 to 11.4 % of the test images"),
     Row("weights-scaled", "Nielsen, ch. 3", "weights of 1/sqrt(n_in), validation images", "weights-scaled",
