@@ -102,6 +102,8 @@ def run(config: Config, folder: Path) -> script.Record:
     learnt = part(train, 0, len(train.images) - config.held_out)
     judged = part(train, len(learnt.images), None) if config.held_out else test
     n = len(learnt.images)
+    if (config.batch_size or 1) > n:
+        raise ValueError(f"batch_size is {config.batch_size}; there are {n} images to learn from")
     start, order = jax.random.split(jax.random.key(config.seed))
     samples = distorted_samples(recipe, learnt, order)
     params = recipe.init(start)

@@ -143,6 +143,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch):
         ("--rate nan", "rate is nan; a learning rate is a finite number"),
         ("--held-out 120", "held_out is 120; there are 120 training images"),
         ("--scale 1", "scale is 1.0; at one and above nothing would be left"),
+        ("--batch-size 121", "batch_size is 121; there are 120 images to learn from"),
         ("--batch-size 0", "batch_size is 0; it must be at least 1"),
         ("--decay -1", "strength is -1.0; it must be a finite number, zero or more"),
         ("--rate 1e30", "the cost became"),
