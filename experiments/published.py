@@ -57,7 +57,7 @@ RECIPES = {
     "nielsen-98": replace(_SCALED, hidden=(100,), epochs=60),
     "lecun-300": _LECUN,
     "lecun-1000": replace(_LECUN, hidden=(1000,)),
-    "lecun-300-100": replace(_LECUN, hidden=(300, 100)),
+    "lecun-300-100": replace(_LECUN, hidden=(300, 100), rate=0.03),
     "simard": _SIMARD,
     "simard-affine": replace(_SIMARD, distortion={"shift": 1.0, "rotation": 10.0, "scale": 0.1, "shear": 0.1}),
     "simard-elastic-squared": replace(
