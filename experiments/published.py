@@ -208,9 +208,13 @@ ROWS = (
     Row("simard", "Simard 2003", "784-800-10, cross-entropy", "simard", error, 1.6, 0.15,
         "one published run", unit="error", cost="minutes"),
     Row("simard-affine", "Simard 2003", "the same, affine distortions", "simard-affine", error, 1.1, 0.15,
-        "one published run", unit="error", cost="minutes"),
+        "one published run", unit="error", cost="minutes",
+        finding="Shifts of a pixel, turns of 10 degrees, 10 % of scale and shear, anew in each of 60 epochs, end at 0.7"
+        " to 0.8 %; how large the paper's were, and how long it trained, we do not know."),
     Row("simard-elastic-squared", "Simard 2003", "squared error, elastic distortions", "simard-elastic-squared", error,
-        0.9, 0.15, "one published run", unit="error", cost="minutes"),
+        0.9, 0.15, "one published run", unit="error", cost="minutes",
+        finding="Ends at 1.1 %. The rate is the best of 0.01, 0.02 and 0.04 on held-out images; without momentum 0.4 did"
+        " as well after 8 epochs. Longer runs were not tried."),
     Row("simard-elastic", "Simard 2003", "cross-entropy, elastic distortions", "simard-elastic", error, 0.7, 0.15,
         "one published run", unit="error", cost="minutes"),
     Row("shallue-scaling", "Shallue et al. 2019", "halvings of the steps from batches of 1 to 8", SHALLUE,
