@@ -213,7 +213,7 @@ ROWS = (
         " to 0.8 %; how large the paper's were, and how long it trained, we do not know."),
     Row("simard-elastic-squared", "Simard 2003", "squared error, elastic distortions", "simard-elastic-squared", error,
         0.9, 0.15, "one published run", unit="error", cost="minutes",
-        finding="Ends at 1.1 %. The rate is the best of 0.01, 0.02 and 0.04 on held-out images; without momentum 0.4 did"
+        finding="Ends at 1.1 %. The rate is the best of 0.01, 0.02, 0.04 on held-out images; without momentum 0.4 did"
         " as well after 8 epochs. Longer runs were not tried."),
     Row("simard-elastic", "Simard 2003", "cross-entropy, elastic distortions", "simard-elastic", error, 0.7, 0.15,
         "one published run", unit="error", cost="minutes"),
