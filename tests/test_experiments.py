@@ -333,8 +333,9 @@ def test_help_tells_the_question_and_every_choice(
         assert part.replace("_", "-") in said.replace("_", "-")
 
 
-def test_one_command_runs_every_script_but_those_that_measure_the_machine():
-    assert sorted((*everything.ORDER, "benchmark", "scaling")) == SCRIPTS
+def test_one_command_runs_every_script_but_those_that_measure_the_machine_or_take_long():
+    others = ("benchmark", "scaling", "ninety_six", "reproduce", "deep_big_simple")
+    assert sorted((*everything.ORDER, *others)) == SCRIPTS
 
 
 def test_one_command_says_what_there_is_and_what_failed(

@@ -61,8 +61,10 @@ def test_saving_leaves_one_whole_file_and_nothing_else(tmp_path: Path):
     for seed in range(2):
         jaxnet.save_params(tmp_path / "p.safetensors", jaxnet.init(jax.random.key(seed)))
     assert [path.name for path in tmp_path.iterdir()] == ["p.safetensors"]
-    with pytest.raises(OSError, match="absent"):
-        jaxnet.save_params(tmp_path / "absent" / "p.safetensors", jaxnet.init(jax.random.key(0)))
+    jaxnet.save_params(tmp_path / "new" / "p.safetensors", jaxnet.init(jax.random.key(0)))
+    assert (tmp_path / "new" / "p.safetensors").exists()
+    with pytest.raises(OSError, match="p.safetensors"):  # a file where a folder should be
+        jaxnet.save_params(tmp_path / "p.safetensors" / "p", jaxnet.init(jax.random.key(0)))
 
 
 def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
