@@ -59,22 +59,25 @@ _ENTROPY = {"loss": jaxnet.cross_entropy}
 _SOFTMAX = {"loss": jaxnet.cross_entropy, "output": jaxnet.softmax}
 PLAIN, MOMENTUM = "none", "momentum 0.9"
 SWEEPS = (
-    Sweep(PLAIN, replace(_COSINE, schedule="constant"), (0.125, 0.25, 0.5, 1.0)),
-    Sweep(PLAIN, replace(_COSINE, batch_size=3), (0.06, 0.12, 0.24)),
+    Sweep(PLAIN, replace(_COSINE, schedule="constant"), (0.06, 0.125, 0.25, 0.5, 1.0)),
+    Sweep(PLAIN, replace(_COSINE, batch_size=3), (0.03, 0.06, 0.12, 0.24)),
     Sweep(PLAIN, _COSINE, (0.125, 0.25, 0.5, 1.0), (0.3, 1.0, 3.0)),
-    Sweep(PLAIN, replace(_COSINE, epochs=100), (0.0625, 0.125, 0.25), (1.0, 3.0)),
-    Sweep(PLAIN, replace(_COSINE, batch_size=100, epochs=60), (1.0, 2.0, 4.0), (0.3, 1.0, 3.0)),
-    Sweep(PLAIN, replace(_COSINE, batch_size=1_000, epochs=100), (4.0, 6.0, 8.0), (0.3, 1.0)),
-    Sweep(MOMENTUM, replace(_COSINE, momentum=0.9), (0.0125, 0.025, 0.05), (1.0, 3.0)),
-    Sweep("cross-entropy", replace(_COSINE, **_ENTROPY), (0.06, 0.12, 0.25)),
-    Sweep("softmax, cross-entropy", replace(_COSINE, **_SOFTMAX), (0.06, 0.12, 0.25)),
-    Sweep("relu", replace(_COSINE, activation=jaxnet.relu), (0.06, 0.12, 0.25)),
-    Sweep("images shifted", replace(_LONG, distortion={"shift": 1.0}), (0.25, 0.5, 1.0)),
-    Sweep("elastic distortions", replace(_LONG, distortion={"alpha": 20.0, "sigma": 6.0}), (0.25, 0.5, 1.0)),
-    Sweep("L2", replace(_LONG, decay=3e-5), (1.0, 2.0, 4.0)),
-    Sweep("L2", replace(_LONG, decay=5e-5), (1.0, 2.0, 4.0)),
-    Sweep("L2", replace(_LONG, decay=7e-5), (1.0, 2.0, 4.0)),
-    Sweep("L2", replace(_LONG, decay=1e-4), (1.0, 2.0, 4.0)),
+    Sweep(PLAIN, _LONG, (0.06, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0), (1.0, 3.0)),
+    Sweep(PLAIN, replace(_COSINE, batch_size=100, epochs=60), (1.0, 2.0, 4.0, 8.0), (0.3, 1.0, 3.0)),
+    Sweep(PLAIN, replace(_LONG, batch_size=1_000), (4.0, 6.0, 8.0, 12.0), (0.3, 1.0, 3.0)),
+    Sweep(MOMENTUM, replace(_COSINE, momentum=0.9), (0.0125, 0.025, 0.05, 0.1), (1.0, 3.0, 10.0)),
+    Sweep(MOMENTUM, replace(_LONG, momentum=0.9), (0.006, 0.0125, 0.025, 0.05, 0.1, 0.2, 0.4), (1.0, 3.0)),
+    Sweep("cross-entropy", replace(_COSINE, **_ENTROPY), (0.03, 0.06, 0.12, 0.25), (1.0, 3.0)),
+    Sweep("cross-entropy", replace(_LONG, **_ENTROPY), (0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0), (1.0, 3.0)),
+    Sweep("softmax, cross-entropy", replace(_COSINE, **_SOFTMAX), (0.015, 0.03, 0.06, 0.12), (1.0, 3.0)),
+    Sweep("softmax, cross-entropy", replace(_LONG, **_SOFTMAX), (0.008, 0.015, 0.03, 0.06, 0.12, 0.25, 0.5)),
+    Sweep("relu", replace(_COSINE, activation=jaxnet.relu), (0.03, 0.06, 0.12, 0.25), (1.0, 2.0)),
+    Sweep("relu", replace(_LONG, activation=jaxnet.relu), (0.015, 0.03, 0.06, 0.12, 0.25, 0.5, 1.0)),
+    Sweep("images shifted", replace(_LONG, distortion={"shift": 1.0}), (0.06, 0.125, 0.25, 0.5, 1.0)),
+    Sweep(
+        "elastic distortions", replace(_LONG, distortion={"alpha": 20.0, "sigma": 6.0}), (0.06, 0.125, 0.25, 0.5, 1.0)
+    ),
+    *(Sweep("L2", replace(_LONG, decay=decay), (1.0, 2.0, 4.0, 8.0)) for decay in (3e-5, 5e-5, 7e-5, 1e-4)),
 )
 
 
@@ -88,11 +91,12 @@ def run(config: Config, _folder: Path) -> script.Record:
     train, test, _ = script.load("mnist", config.limit)
     key = jax.random.key(config.seed)
     departures = []
-    for name in config.departures or names:
+    for name in dict.fromkeys(config.departures or names):
         points = [point for sweep in SWEEPS if sweep.departure == name for point in swept(sweep, config, key, train)]
         best = max(points, key=lambda point: np.mean(point["held_out"]))
         read = read_test_images(SWEEPS[best["sweep"]].recipe, best["rate"], best["gain"], config, key, train, test)
-        departures.append({"departure": name, "points": points, "best": points.index(best), "test": read})
+        found = {"departure": name, "points": points, "best": points.index(best), "at_an_end": at_an_end(best)}
+        departures.append(found | {"test": read})
         print_departure(departures[-1])
     results = {"goal": config.goal, "departures": departures}
     print_conclusion(results)
@@ -115,6 +119,16 @@ def swept(sweep: Sweep, config: Config, key: jax.Array, train: Dataset) -> list[
          "held_out": held_out}
         for (rate, gain), on_train, held_out in zip(grid, *found, strict=True)
     ]  # fmt: skip
+
+
+def at_an_end(point: script.Record) -> list[str]:
+    """Where the sweep of this point may have stopped too soon: it lies at an end of the rates, or of several gains."""
+    sweep = SWEEPS[point["sweep"]]
+    return [
+        name
+        for name, values in (("rate", sweep.rates), ("gain", sweep.gains))
+        if len(values) > 1 and point[name] in (min(values), max(values))
+    ]
 
 
 def scaled(params: jaxnet.Params, gain: float) -> jaxnet.Params:
@@ -159,6 +173,8 @@ def print_departure(row: script.Record) -> None:
     )
     read = f"{len(row['test'])} new networks read {tables.percent(row['test'])} % of the test images"
     print(f"{len(points)} points; with the best of them {read}", flush=True)
+    for name in row["at_an_end"]:
+        print(f"The best {name} is the least or greatest that was tried.", flush=True)
 
 
 def print_conclusion(results: script.Record) -> None:

@@ -62,8 +62,20 @@ def test_the_script_sweeps_chooses_and_reads_the_test_images(tmp_path: Path, mon
         means = [np.mean(point["held_out"]) for point in row["points"]]
         assert row["best"] == int(np.argmax(means))
         assert np.shape(row["test"]) == (3,)
+        chosen = row["points"][row["best"]]
+        assert row["at_an_end"] == ["rate"]  # of two rates each is an end
+        assert chosen["rate"] in small[chosen["sweep"]].rates
     assert "1 %?" in printed
     assert (tmp_path / "ninety_six.png").exists()
+
+
+def test_a_choice_at_an_end_of_what_was_tried_is_told(monkeypatch):
+    sweep = replace(SWEEPS[0], rates=(0.25, 0.5, 1.0), gains=(1.0, 3.0))
+    monkeypatch.setattr(ninety_six, "SWEEPS", (sweep, replace(sweep, gains=(1.0,))))
+    point = {"sweep": 0, "rate": 0.5, "gain": 3.0}
+    assert ninety_six.at_an_end(point) == ["gain"]
+    assert ninety_six.at_an_end(point | {"rate": 0.25}) == ["rate", "gain"]
+    assert ninety_six.at_an_end(point | {"sweep": 1, "gain": 1.0}) == []
 
 
 def test_a_departure_that_is_not_there_is_refused(tmp_path: Path, monkeypatch):
