@@ -1,14 +1,16 @@
-"""How far does plain descent get with nothing but more neurons, and every image distorted anew in every epoch?
+"""How far does a plain network get with more neurons, and every image distorted anew in every epoch?
 
     python -m experiments.deep_big_simple
 
-The question and the networks of Ciresan et al. 2010 (arXiv 1003.0358): multilayer perceptrons, mini-batches, no
-convolution, no dropout, no ensemble. `--preset two_cores` trains 784-800-10 in three minutes on two cores, to 0.66 %
-error; the presets for one accelerator are the paper's networks. `--held-out 10000` is for choosing: it learns without
-the last 10,000 training images, is judged by those, and looks at no test image. Stopped by Ctrl-C, it goes on with
-`--resume`.
+The question and the networks of Ciresan et al. 2010 (arXiv 1003.0358): multilayer perceptrons, no convolution, no
+dropout, no ensemble. The way down is today's: relu, softmax and cross-entropy, mini-batches, momentum (`--momentum 0`
+goes without), and a rate that falls to zero; theirs was scaled tanh and one example a step. `--preset two_cores` trains
+784-800-10 in three minutes on two cores, to 0.66 % error; the presets for one accelerator are the paper's networks.
+`--held-out 10000` is for choosing: it learns without the last 10,000 training images, is judged by those, and looks at
+no test image. Stopped by Ctrl-C, it goes on with `--resume`.
 """
 
+import functools
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -21,7 +23,7 @@ from scipy.stats import binomtest
 from tqdm import tqdm
 
 import jaxnet
-from experiments import drawing, roofline, script, tables
+from experiments import drawing, networks, roofline, script, tables
 from experiments.published import CIRESAN
 from experiments.recipes import Recipe, part
 
@@ -106,8 +108,9 @@ def run(config: Config, folder: Path) -> script.Record:
     if (config.batch_size or 1) > n:
         raise ValueError(f"batch_size is {config.batch_size}; there are {n} images to learn from")
     start, order = jax.random.split(jax.random.key(config.seed))
-    samples = distorted_samples(recipe, learnt, order)
-    params = recipe.init(start)
+    samples = distorted_samples(recipe, learnt, jax.random.fold_in(start, 1))
+    params, facts = recipe.init(start), recipe.facts()
+    saving = script.checkpoints(folder, config)
     print(f"{'-'.join(map(str, recipe.sizes))}: {jaxnet.count_params(params):,} weights and biases, {n:,} images")
     print("epoch  train cost    error  held-out error  seconds")
     with script.progress("training", recipe.epochs) as show:
@@ -126,16 +129,17 @@ def run(config: Config, folder: Path) -> script.Record:
                 recipe.optimizer(n, recipe.rate),
                 test=judged if config.held_out else None,
                 progress=row,
-                checkpoints=script.checkpoints(folder, config),
+                checkpoints=saving.of_a_run(**{f"recipe.{name}": value for name, value in facts.items()}),
                 **recipe.choices(n),
             )
         except jaxnet.Diverged as diverged:
             reason = f"{diverged} than {recipe.rate:g}"
-            raise script.Stopped(reason, {"history": diverged.history._asdict(), "samples": samples}) from None
+            found = {"recipe": facts, "history": diverged.history._asdict(), "samples": samples}
+            raise script.Stopped(reason, found) from None
     path = folder / "parameters.safetensors"
-    names = {name: named(function) for name, function in recipe.functions.items()}
-    jaxnet.save_params(path, params, names | {"loss": "cross_entropy"})
+    jaxnet.save_params(path, params, {name: facts[name] for name in ("activation", "output", "loss")})
     results = {
+        "recipe": facts,
         "sizes": recipe.sizes,
         "samples": samples,
         "history": history._asdict(),
@@ -147,30 +151,19 @@ def run(config: Config, folder: Path) -> script.Record:
     return results
 
 
-def named(function: Any) -> str:
-    """The name of an activation function of this package."""
-    return next(
-        name for name in ("sigmoid", "relu", "tanh", "scaled_tanh", "softmax") if getattr(jaxnet, name) is function
-    )
-
-
 def distorted_samples(recipe: Recipe, data: jaxnet.Dataset, key: jax.Array, versions: int = 9) -> np.ndarray:
     """The first image of each class, as it is and in several hands, as bytes."""
     first = [int(np.argmax(data.labels == label)) for label in np.unique(data.labels)]
     images = jnp.asarray(data.images[first])
     keys = jax.random.split(key, (len(first), versions))
-    both = recipe.choices(len(data.images))["distort"] or (lambda _, image: image)
-    distorted = jax.vmap(jax.vmap(both, in_axes=(0, None)))(keys, images)
+    distort = functools.partial(jaxnet.distort, **recipe.distortion)
+    distorted = jax.vmap(jax.vmap(distort, in_axes=(0, None)))(keys, images)
     return np.rint(255 * np.concatenate([images[:, None], distorted], axis=1)).astype(int)
 
 
 def examine(recipe: Recipe, params: jaxnet.Params, judged: jaxnet.Dataset, most: int = 40) -> script.Record:
     """The error with its 95 % confidence interval (Wilson), and what is still taken for something else."""
-
-    def outputs(image: jax.Array) -> jax.Array:
-        return jaxnet.forward(params, image, **recipe.functions)
-
-    activations = np.asarray(jax.lax.map(outputs, jnp.asarray(judged.images), batch_size=1_000))
+    activations = networks.outputs(params, judged.images, recipe.functions)
     guesses = np.argsort(-activations, axis=1, kind="stable")[:, :2]
     labels = np.asarray(judged.labels)
     wrong = np.flatnonzero(guesses[:, 0] != labels)
@@ -275,14 +268,11 @@ def draw_history(results: script.Record, path: Path) -> Path:
 
 def draw_mistakes(results: script.Record, path: Path) -> Path:
     """What is left: the label, and the two best guesses."""
-    figure, axes = drawing.tiles(len(results["mistakes"]))
-    for each, mistake in zip(axes, results["mistakes"], strict=False):
-        each.imshow(drawing.picture(mistake["pixels"]), cmap="gray_r", vmin=0, vmax=255)
-        first, second = mistake["guesses"]
-        each.set_title(f"{mistake['label']}: {first}, {second}", fontsize=9)
-    shown = f"the {len(results['mistakes'])} surest of " if len(results["mistakes"]) < results["wrong"] else ""
-    figure.suptitle(f"What it is: first guess, second guess ({shown}{results['wrong']} mistakes)", fontsize=10)
-    return drawing.save_figure(figure, path)
+    mistakes = results["mistakes"]
+    titles = ["{}: {}, {}".format(mistake["label"], *mistake["guesses"]) for mistake in mistakes]
+    shown = f"the {len(mistakes)} surest of " if len(mistakes) < results["wrong"] else ""
+    title = f"What it is: first guess, second guess ({shown}{results['wrong']} mistakes)"
+    return drawing.digits([mistake["pixels"] for mistake in mistakes], titles, title, path)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """What the pictures of all scripts share: colours, rows of pixels as pictures, files written whole."""
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,16 @@ def tiles(number: int) -> tuple[Figure, list[Axes]]:
     for each in axes.flat:
         each.axis("off")
     return figure, list(axes.flat)
+
+
+def digits(images: Sequence[Any], titles: Sequence[str], title: str, path: Path) -> Path:
+    """Writes a figure of images (bytes, a row of pixels each), with a few words above each."""
+    figure, axes = tiles(len(images))
+    for each, pixels, words in zip(axes, images, titles, strict=False):
+        each.imshow(picture(pixels), cmap="gray_r", vmin=0, vmax=255)
+        each.set_title(words, fontsize=9)
+    figure.suptitle(title, fontsize=10)
+    return save_figure(figure, path)
 
 
 def save_figure(figure: Figure, path: Path) -> Path:

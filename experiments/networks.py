@@ -107,6 +107,13 @@ def read(
     return params, functions
 
 
+def outputs(params: jaxnet.Params, images: Any, functions: dict[str, Any]) -> np.ndarray:
+    """The output activations for many images, a chunk at a time."""
+    return np.asarray(
+        jax.lax.map(lambda image: jaxnet.forward(params, image, **functions), jnp.asarray(images), batch_size=2_000)
+    )
+
+
 def nudge(params: jaxnet.Params, layer: int, neuron: int, source: int | None, amount: float) -> jaxnet.Params:
     """The same parameters but for one weight, or bias where the source is None."""
     w, b = params[layer]

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 import jax
@@ -55,6 +55,10 @@ class Recipe:
         """The numbers of neurons, for MNIST."""
         return (784, *self.hidden, 10)
 
+    def facts(self) -> dict[str, Any]:
+        """All of it, as a record can hold it: functions by their names."""
+        return {each.name: _name(getattr(self, each.name)) for each in fields(self)}
+
     def init(self, key: jax.Array) -> Params:
         """The network before it has seen anything."""
         return jaxnet.init(key, self.sizes, weights=self.weights, biases=self.biases)
@@ -94,6 +98,13 @@ class Recipe:
 
     def _scaled(self, data: Dataset) -> Dataset:
         return data if self.white == 255 else data._replace(images=data.images * np.float32(255 / self.white))
+
+
+def _name(value: Any) -> Any:
+    if not callable(value):
+        return value
+    ours = (name for name in jaxnet.__all__ if getattr(jaxnet, name) is value)  # not all have a name of their own
+    return next(ours, None) or value.__name__
 
 
 def part(data: Dataset, start: int, stop: int | None) -> Dataset:

@@ -150,11 +150,7 @@ def _optimizer(config: Config, steps: int) -> optax.GradientTransformation:
 
 def _examine(params: jaxnet.Params, test: jaxnet.Dataset, functions: dict[str, Any], worst: int = 25) -> script.Record:
     """Confusion matrix, digits never predicted, worst mistakes, first layer."""
-
-    def outputs(image: jax.Array) -> jax.Array:
-        return jaxnet.forward(params, image, **functions)
-
-    activations = np.asarray(jax.lax.map(outputs, jnp.asarray(test.images), batch_size=2_000))
+    activations = networks.outputs(params, test.images, functions)
     classes = activations.shape[1]
     labels, predicted = np.asarray(test.labels), activations.argmax(axis=1)
     confusion = np.zeros((classes, classes), int)
@@ -244,12 +240,9 @@ def _draw_confusion(confusion: np.ndarray, path: Path) -> Path:
 
 
 def _draw_mistakes(mistakes: list[script.Record], path: Path) -> Path:
-    figure, axes = drawing.tiles(len(mistakes))
-    for each, mistake in zip(axes, mistakes, strict=False):
-        each.imshow(drawing.picture(mistake["pixels"]), cmap="gray_r", vmin=0, vmax=255)
-        each.set_title(f"{mistake['label']}, said {mistake['predicted']} ({mistake['activation']:.2f})", fontsize=9)
-    figure.suptitle("The worst mistakes (activation of the wrong neuron in brackets)", fontsize=10)
-    return drawing.save_figure(figure, path)
+    titles = ["{label}, said {predicted} ({activation:.2f})".format(**mistake) for mistake in mistakes]
+    title = "The worst mistakes (activation of the wrong neuron in brackets)"
+    return drawing.digits([mistake["pixels"] for mistake in mistakes], titles, title, path)
 
 
 def _draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:

@@ -39,6 +39,7 @@ def distort(
     side = math.isqrt(len(image))
     if side * side != len(image):
         raise ValueError(f"image has {len(image)} pixels; only a square picture of one colour can be distorted")
+    _check_elastic(alpha, sigma)
     affine_key, elastic_key = jax.random.split(key)
     displacement = affine(affine_key, side, shift=shift, rotation=rotation, scale=scale, shear=shear)
     if alpha:
@@ -87,9 +88,7 @@ def elastic(key: Key[Array, ""], side: int, *, alpha: float, sigma: float = 4.0)
 
     Simard, Steinkraus and Platt 2003, Best practices for convolutional neural networks.
     """
-    _check_bound("alpha", alpha)
-    if not 0 < sigma < math.inf:
-        raise ValueError(f"sigma is {sigma}; a Gaussian's standard deviation is a finite number of pixels above zero")
+    _check_elastic(alpha, sigma)
     offsets = np.arange(-side, side + 1)
     g = np.exp(-(offsets**2) / (2 * sigma**2))
     g /= g.sum()
@@ -121,6 +120,12 @@ def noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "..."]:
     words = jax.random.bits(key, (-(-number // 4),), jnp.uint32)
     bytes_ = jax.lax.bitcast_convert_type(words, jnp.uint8).ravel()[:number]
     return bytes_.astype(jnp.float32).reshape(shape) / 127.5 - 1
+
+
+def _check_elastic(alpha: float, sigma: float) -> None:
+    _check_bound("alpha", alpha)
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"sigma is {sigma}; a Gaussian's standard deviation is a finite number of pixels above zero")
 
 
 def _check_bound(name: str, bound: float) -> None:

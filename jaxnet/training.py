@@ -77,7 +77,8 @@ def train(
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
     - `progress` is called after each evaluation with the history so far.
     - `distort` is a function of (key, image), such as `functools.partial(jaxnet.distort, alpha=34)`: every epoch then
-      learns from images that it distorts anew. What the history says of the cost is for the images as they are.
+      learns from images that it distorts anew, kept as floats, 4 bytes a pixel. What the history says of the cost is
+      for the images as they are.
     - `checkpoints` says where and how often the run is saved. A resumed run ends with the very bits of one that was
       never stopped. Ctrl-C and SIGTERM then save before they raise `Interrupted`.
 
@@ -310,6 +311,7 @@ def _descend(
             batch_size=batch_size,
             epochs=epochs,
             evaluate_every=evaluate_every,
+            distort=_in_words(distort),
         )
         found = newest(checkpoints, _named(state))
     rows: list[Row] = []
@@ -330,19 +332,20 @@ def _descend(
     walk = functools.partial(_epoch, batch_size=batch_size, optimizer=optimizer, **functions)
     see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
-    def shown(index: int) -> Examples:
-        """What the epoch of this number learns from."""
-        if distort is None:
-            return examples
-        return _distorted(key, index, examples[0], distort=distort, chunk_size=chunk_size), examples[1]
+    images, targets = examples
+    remake = functools.partial(_distorted, distort=distort, chunk_size=chunk_size)
 
     started = time.perf_counter()
     if batch_size < n:
         _shuffle.lower(key, 0, n).compile()
-    seen = jax.block_until_ready(shown(done // n))
+    seen: Any = images
+    if distort is not None:
+        lowered = _distorted.lower(key, 0, images, **remake.keywords)
+        lowered.compile()
+        seen = devices.everywhere(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
         some = devices.everywhere(jnp.zeros(size, jnp.int32))
-        _epoch.lower(state, rates, *seen, some, **walk.keywords).compile()
+        _epoch.lower(state, rates, seen, targets, some, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
@@ -366,10 +369,12 @@ def _descend(
         started = time.perf_counter()
         for index in range(done // n, epochs):
             order = devices.everywhere(jnp.arange(n)) if batch_size == n else _shuffle(key, index, n)
-            seen = shown(index)
+            if distort is not None:
+                seen = None  # the last epoch's make room before this one's are made
+                seen = remake(key, index, images)
             for start in range(done % n, n, stretch):
                 size = min(stretch, n - start)
-                state = walk(state, rates, *seen, jax.lax.dynamic_slice_in_dim(order, start, size))
+                state = walk(state, rates, seen, targets, jax.lax.dynamic_slice_in_dim(order, start, size))
                 done, steps = done + size, steps - -size // batch_size
                 if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
                     seconds += _seconds_since(started, state)
@@ -381,6 +386,16 @@ def _descend(
                     keep.save(steps, done / n, checkpoint())
                     started = time.perf_counter()
     return _first(devices.everywhere(state.params), networks), written(rows, compile_seconds)
+
+
+def _in_words(function: Any) -> str | None:
+    """A function and what `functools.partial` has fixed of it, as far as that can be told from outside."""
+    if function is None:
+        return None
+    if isinstance(function, functools.partial):
+        fixed = [*map(repr, function.args), *(f"{name}={value!r}" for name, value in sorted(function.keywords.items()))]
+        return f"{_in_words(function.func)}({', '.join(fixed)})"
+    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def _seconds_since(started: float, state: State) -> float:

@@ -38,7 +38,7 @@ def test_what_is_not_chosen_is_the_presets():
     )
 
 
-def test_the_presets_are_plain_networks_with_distortions():
+def test_the_presets_are_multilayer_perceptrons_with_distortions():
     for recipe in PRESETS.values():
         assert isinstance(recipe, Recipe)
         assert (recipe.output, recipe.loss) == (jaxnet.softmax, jaxnet.cross_entropy)
@@ -70,6 +70,12 @@ def test_the_script_trains_with_distortions_reads_the_test_images_once_and_draws
     assert results["judged"] == "test"
     assert results["history"]["test_accuracy"] == [None] * len(results["history"]["epochs"])  # not looked at
     assert f"{results['wrong']} of 120 test images" in capsys.readouterr().out
+    chosen = {"hidden": [20], "epochs": 3, "batch_size": 20}
+    preset = {"rate": 0.1, "momentum": 0.9, "schedule": "cosine", "activation": "relu", "loss": "cross_entropy"}
+    initial = {"weights": "scaled_normal", "biases": "zeros"}
+    distortion = {"alpha": 34.0, "rotation": 10.0, "scale": 0.1}
+    everything = chosen | preset | initial | {"distortion": distortion}
+    assert {name: results["recipe"][name] for name in everything} == everything
     params, metadata = jaxnet.load_params(tmp_path / "parameters.safetensors")
     assert jaxnet.sizes_of(params) == (784, 20, 10)
     assert {name: metadata[name] for name in ("activation", "output", "loss")} == {
@@ -115,9 +121,10 @@ def test_held_out_images_are_judged_and_not_learnt_from(tmp_path: Path, monkeypa
     assert 100 - 100 * results["history"]["test_accuracy"][-1] == pytest.approx(results["error"], abs=1e-4)
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch):
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch, capsys):
     options = (*SMALL, "--save-epochs", "1", "--rate", "0.2")
-    monkeypatch.setitem(PRESETS, "two_cores", replace(PRESETS["two_cores"], look_every=1))
+    preset = replace(PRESETS["two_cores"], look_every=1)
+    monkeypatch.setitem(PRESETS, "two_cores", preset)
     main(deep_big_simple, monkeypatch, *options, "--out", str(tmp_path / "whole"))
     tell = deep_big_simple.tqdm.write
 
@@ -130,7 +137,14 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch):
         patched.setattr(deep_big_simple.tqdm, "write", stop)
         with pytest.raises(SystemExit):
             main(deep_big_simple, patched, *options, "--out", str(tmp_path / "cut"))
-    main(deep_big_simple, monkeypatch, *options, "--resume", "--out", str(tmp_path / "cut"))
+    go_on = (*options, "--resume", "--out", str(tmp_path / "cut"))
+    with monkeypatch.context() as patched:  # what the preset stands for may have changed since
+        patched.setitem(PRESETS, "two_cores", replace(preset, momentum=0.5))
+        assert "is of a run with recipe.momentum 0.9; this one has 0.5" in refused(deep_big_simple, patched, *go_on)
+    capsys.readouterr()
+    main(deep_big_simple, monkeypatch, *go_on)
+    epochs = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line[:5].strip().isdecimal()]
+    assert epochs == ["1", "2", "3"]
     whole, resumed = (json.loads((tmp_path / name / "record.json").read_text())["results"] for name in ("whole", "cut"))
     assert whole["history"]["train_cost"] == resumed["history"]["train_cost"]
     assert whole["mistakes"] == resumed["mistakes"]

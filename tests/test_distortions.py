@@ -2,6 +2,8 @@
 
 import functools
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -50,11 +52,15 @@ def test_the_elastic_wobble_is_as_strong_as_its_formula():
     assert abs(middle.mean()) < 4 * foretold / np.sqrt(middle.size)
 
 
-def test_warp_is_the_bilinear_interpolation_of_scipy(picture: np.ndarray):
+def test_warp_is_the_bilinear_interpolation_of_scipy():
+    """Of a picture that is bright up to its border, from points half a pixel outside of it and far away, too."""
+    bright = np.random.default_rng(0).uniform(0.5, 1.0, (SIDE, SIDE)).astype(np.float32)
     displacement = distortions.elastic(KEY, SIDE, alpha=60.0, sigma=3.0)
     there = np.indices((SIDE, SIDE)) + np.asarray(displacement, float)
-    expected = scipy.ndimage.map_coordinates(picture.astype(float), there, order=1, mode="constant")
-    np.testing.assert_allclose(distortions.warp(jnp.asarray(picture), displacement), expected, atol=1e-5)
+    outside = (there < 0) | (there > SIDE - 1)
+    assert (outside & (there > -1) & (there < SIDE)).any()
+    expected = scipy.ndimage.map_coordinates(bright.astype(float), there, order=1, mode="grid-constant")
+    np.testing.assert_allclose(distortions.warp(jnp.asarray(bright), displacement), expected, atol=1e-5)
 
 
 def test_whole_pixels_are_moved_exactly(picture: np.ndarray):
@@ -142,6 +148,7 @@ def test_same_key_same_bits_and_many_at_once_as_one_by_one(mnist: tuple[jaxnet.D
     [
         ({"alpha": -1.0}, "alpha is -1.0; it must be a finite number, zero or more"),
         ({"alpha": 34.0, "sigma": 0.0}, "sigma is 0.0; a Gaussian's standard deviation is a finite number of pixels"),
+        ({"sigma": float("nan")}, "sigma is nan; a Gaussian's standard deviation"),
         ({"rotation": float("nan")}, "rotation is nan; it must be a finite number, zero or more"),
         ({"shift": float("inf")}, "shift is inf; it must be a finite number"),
         ({"scale": 1.0}, "scale is 1.0; at one and above nothing would be left of the picture"),
@@ -217,21 +224,34 @@ def test_a_population_sees_the_distortions_that_one_network_sees(few: jaxnet.Dat
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, atol=1e-5), many, alone)
 
 
-def test_a_resumed_run_goes_on_with_the_same_distortions(few: jaxnet.Dataset, tmp_path):
-    wobble = functools.partial(jaxnet.distort, alpha=34.0)
-    run = functools.partial(
-        jaxnet.train, KEY, jaxnet.init(KEY), few, optax.sgd(0.5), batch_size=10, epochs=3, distort=wobble
-    )
-    whole, _ = run()
+class CutError(Exception):
+    """The run ends here, as if it had been killed."""
 
-    class CutError(Exception):
-        pass
 
+def cut_after(epochs: float) -> Callable[[jaxnet.History], None]:
     def cut(history: jaxnet.History) -> None:
-        if history.epochs[-1] == 2:
+        if history.epochs[-1] >= epochs:
             raise CutError
 
+    return cut
+
+
+def test_a_resumed_run_goes_on_with_the_same_distortions(few: jaxnet.Dataset, tmp_path: Path):
+    """From the middle of an epoch, whose distortions are then made again."""
+    wobble = functools.partial(jaxnet.distort, alpha=34.0)
+    run = functools.partial(
+        jaxnet.train, KEY, jaxnet.init(KEY), few, optax.sgd(0.5), batch_size=10, epochs=3, evaluate_every=4
+    )
+    whole, history = run(distort=wobble)
+    middle = next(epochs for epochs in history.epochs if epochs > 1)
+    assert middle < 2
     with pytest.raises(CutError):
-        run(progress=cut, checkpoints=jaxnet.Checkpoints(tmp_path, epochs=1))
-    resumed, _ = run(checkpoints=jaxnet.Checkpoints(tmp_path, epochs=1, resume=True))
+        run(distort=wobble, progress=cut_after(2), checkpoints=jaxnet.Checkpoints(tmp_path, epochs=float(middle)))
+    on = jaxnet.Checkpoints(tmp_path, resume=True)
+    for other in (None, functools.partial(jaxnet.distort, alpha=30.0), lambda _key, image: image):
+        with pytest.raises(ValueError, match="is of a run with distort distort\\(alpha=34.0\\); this one has"):
+            run(distort=other, checkpoints=on)
+    told: list[jaxnet.History] = []
+    resumed, _ = run(distort=wobble, checkpoints=on, progress=told.append)
+    assert 1 < told[0].epochs[-1] < 2
     jax.tree.map(np.testing.assert_array_equal, whole, resumed)

@@ -26,7 +26,7 @@ def test_rows_have_names_of_their_own_recipes_and_curves_that_are_there():
         if isinstance(row.published, str):
             assert len(published.curves()[row.published]) == RECIPES[row.recipe].epochs
         assert row.tolerance > 0
-    assert sum(row.cost == "quick" for row in ROWS) >= 12
+    assert sum(row.time == "quick" for row in ROWS) >= 12
 
 
 def test_the_published_curves_are_those_that_the_field_quotes():
@@ -65,6 +65,22 @@ def test_the_verdict_is_that_of_the_tolerance(unit: str, values: list[float], ve
     assert found["verdict"] == verdict
     assert found["difference"] == pytest.approx(100 * np.mean(values) - 95.5)
     assert found["finding"] == ("" if verdict == "reproduced" else "why")
+
+
+def test_the_best_of_three_is_what_is_compared_and_told():
+    row = replace(ROWS[0], measure=published.last, published=95.0, statistic="best of three", finding="why")
+    found = reproduce.compare(row, history(np.array([[0.0] * 4, [0.90, 0.92, 0.94, 0.96]])))
+    assert found["ours"] == pytest.approx((94 + 96 + 96 + 96) / 4)
+    assert found["difference"] == pytest.approx(0.5)
+    assert reproduce.numbers(found) == ["95.00", "95.50", "93.00 ± 2.58", "+0.50", "0.50"]
+
+
+def test_where_networks_have_no_number_the_row_does_not_reproduce():
+    row = next(row for row in ROWS if row.name == "shallue-scaling")
+    steps = [{"batch_size": 1, "steps": [800, np.nan]}, {"batch_size": 8, "steps": [100, np.nan]}]
+    found = reproduce.compare(row, {"rows": steps})
+    assert found["verdict"] == "not reproduced"
+    assert "did not reach the goal" in found["finding"]
 
 
 def test_a_curve_is_compared_point_by_point():
@@ -145,10 +161,11 @@ def test_the_script_runs_rows_and_draws_them_again(tmp_path: Path, monkeypatch, 
     main(reproduce, monkeypatch, "--only", "lecture", "all-images", "--limit", "60", "--seeds", "2", *out)
     printed = capsys.readouterr().out
     assert "lecture (lecture, chapter 1 and 2): compared is the mean over the networks; allowed is 0.5" in printed
-    assert "0 of 2 rows reproduced." in printed
+    assert "0 of 2 published numbers and curves reproduced." in printed
     rows = json.loads((tmp_path / "record.json").read_text())["results"]["rows"]
     assert [row["name"] for row in rows] == ["lecture", "all-images"]
     assert np.shape(rows[1]["values"]) == (30, 2)
+    assert rows[0]["recipe"] | {"hidden": [16, 16], "white": 256, "loss": "squared_error"} == rows[0]["recipe"]
     pictures = sorted(path.name for path in tmp_path.glob("*.png"))
     assert pictures == ["curves.png", "published.png"]
     for name in pictures:
@@ -159,12 +176,17 @@ def test_the_script_runs_rows_and_draws_them_again(tmp_path: Path, monkeypatch, 
 
 def test_a_row_that_is_not_there_is_refused(tmp_path: Path, monkeypatch):
     message = refused(reproduce, monkeypatch, "--only", "einstein", "--out", str(tmp_path))
-    assert "there is no row einstein; there are lecture, lecture-l2, nielsen-30-first" in message
+    assert "there is no row einstein; there are lecture, nielsen-30-first" in message
+
+
+def test_the_rows_of_another_script_take_no_limit(tmp_path: Path, monkeypatch):
+    message = refused(reproduce, monkeypatch, "--only", "shallue-plateau", "--limit", "60", "--out", str(tmp_path))
+    assert "limit is 60; row shallue-plateau takes 12,000 images" in message
 
 
 def test_quick_leaves_out_what_takes_long():
-    assert all(row.cost == "quick" for row in reproduce.chosen(reproduce.Config(quick=True)))
-    assert {row.cost for row in reproduce.chosen(reproduce.Config())} == {"quick", "minutes"}
+    assert all(row.time == "quick" for row in reproduce.chosen(reproduce.Config(quick=True)))
+    assert {row.time for row in reproduce.chosen(reproduce.Config())} == {"quick", "minutes"}
     named = reproduce.chosen(reproduce.Config(only=("ciresan-2500",)))
     assert [row.name for row in named] == ["ciresan-2500"]
     assert isinstance(named[0], Row)
