@@ -195,6 +195,8 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
     departures = results["departures"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(12, 5), layout="constrained")
     markers = "os^Dv<>ph*"
+    # What loses a digit lies far to the left, and would press all others together.
+    least = max(min(np.min(row["test"]) for row in departures) - 0.2, results["goal"] - 2.5)
     for index, row in enumerate(departures):
         colour, marker = f"C{index}", markers[index % len(markers)]
         means = np.array([[np.mean(point[name]) for name in ("train", "held_out")] for point in row["points"]])
@@ -203,6 +205,9 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
         right.plot(test, np.full(len(test), index), ".", color=colour, alpha=0.5)
         deviation = test.std(ddof=1) if len(test) > 1 else 0.0
         right.errorbar(test.mean(), index, xerr=deviation, fmt=marker, color=colour, capsize=4)
+        if (test < least).any():
+            words = f"◂ {np.sum(test < least)} of {len(test)} below, mean {test.mean():.2f}"
+            right.annotate(words, (least, index), (4, 6), textcoords="offset points", color=colour, fontsize=8)
     best = max(np.mean(point["held_out"]) for row in departures for point in row["points"])
     left.set(
         xlabel="accuracy on the images learnt from (%)",
@@ -213,6 +218,7 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
     left.set_xlim(best - 2.5, None)
     left.legend(fontsize=8)
     right.axvline(results["goal"], color="black", linestyle="--", linewidth=1)
+    right.set_xlim(least, None)
     right.set_yticks(range(len(departures)), [row["departure"] for row in departures])
     right.invert_yaxis()
     right.set(xlabel="test images (%)", title=f"What was chosen, on the test images ({results['goal']:g} % dashed)")
