@@ -1,0 +1,77 @@
+// Elements of the page, and numbers as a person writes them. Text goes in as text, never as markup.
+
+export const find = (id) => document.getElementById(id);
+
+export const html = (name, attributes, ...children) => filled(document.createElement(name), attributes, children);
+
+export const svg = (name, attributes, ...children) =>
+  filled(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+
+function filled(element, attributes = {}, children = []) {
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+// Sets a text only where it changes, so that nothing is drawn, or read out, twice.
+export function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// Three digits that matter.
+export function number(value) {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : signed(value < 0, "∞");
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  if (size < 0.001 || size >= 1e6) {
+    const [digits, power] = size.toExponential(2).split("e");
+    return signed(value < 0, `${digits}·10${raised(Number(power))}`);
+  }
+  return signed(value < 0, size >= 1000 ? Math.round(size).toLocaleString("en") : size.toPrecision(3));
+}
+
+const signed = (negative, text) => (negative ? `−${text}` : text);
+
+const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
+
+export const activation = (a) => signed(a < 0, Math.abs(a).toFixed(2));
+
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+// What a number field holds, or null where it holds nothing that its limits allow.
+export const chosen = (input) => (input.checkValidity() ? input.valueAsNumber : null);
+
+// What is wrong with the number fields, in words; empty where nothing is.
+export function complaint(...inputs) {
+  const wrong = inputs.find((input) => !input.checkValidity());
+  if (!wrong) return "";
+  const name = wrong.getAttribute("aria-label") ?? wrong.closest("label").textContent.trim();
+  const most = wrong.max === "" ? "" : ` and ${wrong.max}`;
+  const whole = wrong.step === "any" ? "a number" : "a whole number";
+  return `${name} is ${wrong.value || "not a number"}; it must be ${whole} ${most ? `between ${wrong.min}${most}` : `from ${wrong.min}`}`;
+}
+
+// Does something again and again until it is stopped: once a frame, or twice a second for whoever wants little motion.
+export function repeater(button, action) {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const resting = button.textContent;
+  let running = false;
+  const next = () => (calm.matches ? setTimeout(turn, 500) : requestAnimationFrame(turn));
+  const show = (on) => {
+    running = on;
+    button.setAttribute("aria-pressed", String(on));
+    button.textContent = on ? "Pause" : resting;
+  };
+  let waiting = null;
+  function turn() {
+    waiting = null;
+    if (!running) return;
+    if (action()) waiting = next();
+    else show(false);
+  }
+  button.addEventListener("click", () => {
+    show(!running);
+    if (running && waiting === null) waiting = next();
+  });
+  return { stop: () => show(false) };
+}

@@ -1,0 +1,134 @@
+// Full batch and mini-batch downhill from the same random start, side by side.
+
+import { chosen, complaint, find, html, number, percent, repeater, say } from "page/dom.js";
+import { init, judge, sizesOf } from "page/network.js";
+import { normal, uniform } from "page/chance.js";
+import { distance, flat, plane, walk, walker } from "page/walk.js";
+import { plot } from "page/plot.js";
+
+const FRAME = 24; // milliseconds of walking between two pictures
+const MOST_POINTS = 400; // of a curve
+
+export function createDownhill({ trained, examples }) {
+  const fields = { full: find("full-rate"), mini: find("mini-rate"), batch: find("mini-batch"), against: find("against") };
+  fields.batch.max = examples.length;
+  let seed = 1;
+  let walks = null;
+
+  function restart() {
+    const start = init(sizesOf(trained), trained, normal(uniform(seed)));
+    const judged = judge(start, examples);
+    walks = Object.fromEntries(
+      ["full", "mini"].map((kind) => [kind, { at: walker(start, uniform(seed)), judged, curve: [point(0, 0, judged)] }]),
+    );
+    say(find("downhill-note"), "");
+    show();
+  }
+
+  const point = (seen, steps, { cost }) => ({ seen, steps, cost });
+
+  function advance(kind) {
+    const size = kind === "full" ? examples.length : chosen(fields.batch);
+    walks[kind].at = walk(walks[kind].at, examples, size, chosen(fields[kind]));
+  }
+
+  // Judges where a walk has come to; false where it has left the numbers.
+  function judgeWalk(kind) {
+    const { at, curve } = walks[kind];
+    const judged = judge(at.network, examples);
+    if (!Number.isFinite(judged.cost)) {
+      return refuse(`${NAMES[kind]}: the cost is ${number(judged.cost)} after step ${at.steps}. Start again with a smaller rate.`);
+    }
+    const all = [...curve, point(at.seen, at.steps, judged)];
+    walks[kind] = { at, judged, curve: all.length > MOST_POINTS ? all.filter((_, i) => i % 2 === 0) : all };
+    return true;
+  }
+
+  function refuse(why) {
+    say(find("downhill-note"), why);
+    find("downhill-note").classList.add("alarm");
+    return false;
+  }
+
+  function ready() {
+    const wrong = complaint(fields.full, fields.mini, fields.batch);
+    if (wrong) return refuse(wrong);
+    find("downhill-note").classList.remove("alarm");
+    return true;
+  }
+
+  // As far as the time of one frame allows; whoever has seen fewer examples goes first.
+  function frame() {
+    if (!ready()) return false;
+    const until = performance.now() + FRAME;
+    const moved = new Set();
+    do {
+      const kind = walks.full.at.seen <= walks.mini.at.seen ? "full" : "mini";
+      advance(kind);
+      moved.add(kind);
+    } while (performance.now() < until);
+    const fine = [...moved].every(judgeWalk);
+    show();
+    return fine;
+  }
+
+  function single() {
+    if (!ready()) return;
+    for (const kind of ["full", "mini"]) advance(kind);
+    if (["full", "mini"].every(judgeWalk)) say(find("downhill-note"), "One step of each; the full batch has seen more for it.");
+    show();
+  }
+
+  function show() {
+    const against = fields.against.value;
+    const kinds = ["full", "mini"];
+    plot(find("curves"), {
+      x: against === "seen" ? "examples seen" : "steps",
+      y: "cost",
+      series: kinds.map((kind) => ({
+        kind,
+        name: NAMES[kind],
+        points: walks[kind].curve.map((each) => ({ x: each[against], y: each.cost })),
+      })),
+    });
+    const [full, mini] = kinds.map((kind) => flat(walks[kind].at.network));
+    const start = walks.full.at.path.points[0];
+    const seenOn = plane(start, mini, full);
+    plot(find("paths"), {
+      x: "towards the mini-batch’s place",
+      y: "sideways, towards the full batch’s",
+      square: true,
+      series: kinds.map((kind, i) => ({
+        kind,
+        name: NAMES[kind],
+        points: [...walks[kind].at.path.points, [full, mini][i]].map(seenOn),
+      })),
+    });
+    const row = (name, text) =>
+      html("tr", {}, html("th", { scope: "row" }, name), ...kinds.map((kind) => html("td", {}, text(walks[kind]))));
+    find("walked").replaceChildren(
+      row("steps", ({ at }) => at.steps.toLocaleString("en")),
+      row("examples seen", ({ at }) => at.seen.toLocaleString("en")),
+      row("cost", ({ judged }) => number(judged.cost)),
+      row("of the page’s images read right", ({ judged }) => percent(judged.accuracy)),
+      row("length of the walk", ({ at }) => number(at.length)),
+      row("as far as it has led", ({ at }) => number(distance(start, flat(at.network)))),
+    );
+  }
+
+  const roll = repeater(find("downhill-run"), frame);
+  find("downhill-step").addEventListener("click", () => {
+    roll.stop();
+    single();
+  });
+  find("downhill-again").addEventListener("click", restart);
+  find("downhill-other").addEventListener("click", () => {
+    seed += 1;
+    restart();
+  });
+  fields.against.addEventListener("change", show);
+  restart();
+  return { walks: () => walks };
+}
+
+const NAMES = { full: "full batch", mini: "mini-batch" };

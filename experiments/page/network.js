@@ -1,0 +1,195 @@
+// The network, for one image at a time: what its neurons hold, what that costs, and what backpropagation says of every
+// weight. Names are those of jaxnet; the tests hold every number of this file against jaxnet's.
+//
+// A network is {layers, activation, output}: a list of layers {weights, biases}, weights a list of rows, row j belonging
+// to neuron j, and the names of two activation functions, that of the hidden layers and that of the last one. All
+// functions here are pure: what they return is new, what they are given stays as it is.
+
+const sigmoid = (z) => 1 / (1 + Math.exp(-z));
+const scaledTanh = (z) => 1.7159 * Math.tanh(0.6666 * z);
+
+// a = f(z) of a whole layer; da/dz, neuron by neuron; and dC/dz = da/dz dC/da.
+const alone = (f, slope) => ({
+  value: (z) => z.map((one) => f(one)),
+  derivative: (z) => z.map((one) => slope(one)),
+  chain: (z, dC_da) => z.map((one, j) => slope(one) * dC_da[j]),
+});
+
+export const ACTIVATIONS = {
+  sigmoid: alone(sigmoid, (z) => sigmoid(z) * (1 - sigmoid(z))),
+  relu: alone((z) => Math.max(0, z), (z) => (z > 0 ? 1 : 0)),
+  tanh: alone(Math.tanh, (z) => (1 - Math.tanh(z)) * (1 + Math.tanh(z))),
+  scaled_tanh: alone(scaledTanh, (z) => 1.7159 * 0.6666 * (1 - Math.tanh(0.6666 * z)) * (1 + Math.tanh(0.6666 * z))),
+  // Every activation looks at every z, so da/dz is a matrix: row i says how a_i answers to each z_j.
+  softmax: {
+    value: softmax,
+    derivative: (z) => {
+      const a = softmax(z);
+      return a.map((one, i) => a.map((other, j) => one * ((i === j ? 1 : 0) - other)));
+    },
+    chain: (z, dC_da) => {
+      const a = softmax(z);
+      const mean = dot(a, dC_da);
+      return a.map((one, j) => one * (dC_da[j] - mean));
+    },
+  },
+};
+
+function softmax(z) {
+  const highest = Math.max(...z);
+  const powers = z.map((one) => Math.exp(one - highest));
+  const total = powers.reduce((sum, one) => sum + one, 0);
+  return powers.map((one) => one / total);
+}
+
+export function dot(one, other) {
+  let sum = 0;
+  for (let k = 0; k < one.length; k += 1) sum += one[k] * other[k];
+  return sum;
+}
+
+export const functionName = (network, layer) =>
+  layer === network.layers.length - 1 ? network.output : network.activation;
+
+const functionOf = (network, layer) => ACTIVATIONS[functionName(network, layer)];
+
+// z = w a + b and a = f(z), layer after layer. activations[0] is the image, weightedSums[0] that of the first layer.
+export function trace(network, image) {
+  const weightedSums = [];
+  const activations = [image];
+  network.layers.forEach(({ weights, biases }, layer) => {
+    const z = weights.map((w, j) => dot(w, activations[layer]) + biases[j]);
+    weightedSums.push(z);
+    activations.push(functionOf(network, layer).value(z));
+  });
+  return { weightedSums, activations };
+}
+
+export const forward = (network, image) => trace(network, image).activations.at(-1);
+
+export const brightest = (outputs) => outputs.reduce((best, a, j) => (a > outputs[best] ? j : best), 0);
+
+export const classify = (network, image) => brightest(forward(network, image));
+
+export const oneHot = (label, classes) => Array.from({ length: classes }, (_, j) => (j === label ? 1 : 0));
+
+// How lousy: the sum of the squared differences, without a one-half.
+export const squaredError = (outputs, target) => outputs.reduce((sum, a, j) => sum + (a - target[j]) ** 2, 0);
+
+// The mean over examples {image, target, label} of their cost, and the share of them that are read right.
+export function judge(network, examples) {
+  let [cost, right] = [0, 0];
+  for (const { image, target, label } of examples) {
+    const outputs = forward(network, image);
+    cost += squaredError(outputs, target);
+    right += brightest(outputs) === label ? 1 : 0;
+  }
+  return { cost: cost / examples.length, accuracy: right / examples.length };
+}
+
+export const cost = (network, examples) => judge(network, examples).cost;
+export const accuracy = (network, examples) => judge(network, examples).accuracy;
+
+// From the output back to the input: delta = dC/dz of every layer, and on the way dC/da of its activations.
+export function errors(network, { weightedSums, activations }, target) {
+  const [deltas, dC_da] = [[], []];
+  const last = network.layers.length - 1;
+  dC_da[last] = activations[last + 1].map((a, j) => 2 * (a - target[j]));
+  for (let layer = last; layer >= 0; layer -= 1) {
+    deltas[layer] = functionOf(network, layer).chain(weightedSums[layer], dC_da[layer]);
+    if (layer > 0) dC_da[layer - 1] = backward(network.layers[layer].weights, deltas[layer]);
+  }
+  return { deltas, dC_da };
+}
+
+// w^T delta: what reaches the activations before a layer.
+function backward(weights, delta) {
+  const sum = new Float64Array(weights[0].length);
+  weights.forEach((w, j) => {
+    for (let k = 0; k < w.length; k += 1) sum[k] += w[k] * delta[j];
+  });
+  return sum;
+}
+
+// The gradient of one example's cost, shaped like the layers: dC/dw = delta a', dC/db = delta.
+export function backprop(network, image, target) {
+  const traced = trace(network, image);
+  return errors(network, traced, target).deltas.map((delta, layer) => ({
+    weights: delta.map((one) => Float64Array.from(traced.activations[layer], (a) => one * a)),
+    biases: delta,
+  }));
+}
+
+// What one example wants of every activation, weight and bias: the negatives of its derivatives.
+export function nudges(network, image, target) {
+  const negative = (numbers) => numbers.map((one) => -one);
+  const { deltas, dC_da } = errors(network, trace(network, image), target);
+  return {
+    activations: [backward(network.layers[0].weights, deltas[0]), ...dC_da].map(negative),
+    layers: backprop(network, image, target).map(({ weights, biases }) => ({
+      weights: weights.map(negative),
+      biases: negative(biases),
+    })),
+  };
+}
+
+// The average over many examples of what backprop says of each: the gradient of the cost over all of them.
+export function averageGradient(network, examples) {
+  const gradient = network.layers.map(({ weights, biases }) => ({
+    weights: weights.map((w) => new Float64Array(w.length)),
+    biases: new Float64Array(biases.length),
+  }));
+  for (const { image, target } of examples) {
+    const traced = trace(network, image);
+    errors(network, traced, target).deltas.forEach((delta, layer) => {
+      const before = traced.activations[layer];
+      delta.forEach((one, j) => {
+        const share = one / examples.length;
+        const w = gradient[layer].weights[j];
+        gradient[layer].biases[j] += share;
+        for (let k = 0; k < w.length; k += 1) w[k] += share * before[k];
+      });
+    });
+  }
+  return gradient;
+}
+
+// dC/dw = dz/dw da/dz dC/da for the weight from `source` to `neuron` of `layer`, or its bias where source is null. In a
+// softmax layer da_dz and dC_da are lists, and the product is a sum over them.
+export function factors(network, image, target, layer, neuron, source) {
+  const traced = trace(network, image);
+  const { deltas, dC_da } = errors(network, traced, target);
+  const da_dz = functionOf(network, layer).derivative(traced.weightedSums[layer]);
+  const every = Array.isArray(da_dz[neuron]);
+  const dz_dw = source === null ? 1 : traced.activations[layer][source];
+  return {
+    dz_dw,
+    da_dz: every ? da_dz.map((row) => row[neuron]) : da_dz[neuron],
+    dC_da: every ? Array.from(dC_da[layer]) : dC_da[layer][neuron],
+    product: dz_dw * deltas[layer][neuron],
+  };
+}
+
+// One step downhill: w <- w - rate dC/dw.
+export function step(network, gradient, rate) {
+  const layers = network.layers.map(({ weights, biases }, layer) => ({
+    weights: weights.map((w, j) => w.map((one, k) => one - rate * gradient[layer].weights[j][k])),
+    biases: biases.map((one, j) => one - rate * gradient[layer].biases[j]),
+  }));
+  return { ...network, layers };
+}
+
+export const sizesOf = ({ layers }) => [layers[0].weights[0].length, ...layers.map(({ biases }) => biases.length)];
+
+// A random network of these sizes: normal weights with deviation 1/sqrt(inputs), normal biases. `normal` gives the next
+// random number.
+export function init(sizes, { activation, output }, normal) {
+  const layers = sizes.slice(1).map((n_out, layer) => {
+    const n_in = sizes[layer];
+    return {
+      weights: Array.from({ length: n_out }, () => Float64Array.from({ length: n_in }, () => normal() / Math.sqrt(n_in))),
+      biases: Float64Array.from({ length: n_out }, normal),
+    };
+  });
+  return { layers, activation, output };
+}

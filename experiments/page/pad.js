@@ -1,0 +1,94 @@
+// The sheet that one draws on, with mouse, finger, pen or keyboard. What one sees is the very ink that is read.
+
+import { PEN, SHEET, blank, centred, drawLine } from "page/digit.js";
+
+const KEYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+const KEY_STEP = 10;
+
+// `drawn(image, strokes)` is called whenever there is new ink, `lifted()` when the pen has left the sheet.
+export function createPad(canvas, { drawn, lifted }) {
+  const context = canvas.getContext("2d");
+  const pen = { x: SHEET / 2, y: SHEET / 4, down: false };
+  let sheet = blank();
+  let strokes = [];
+  let waiting = false;
+
+  function add(point) {
+    const stroke = strokes.at(-1);
+    drawLine(sheet, stroke.at(-1) ?? point, point);
+    stroke.push(point);
+    later();
+  }
+
+  // However many points come in, the network reads once a frame.
+  function later() {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      show();
+      if (strokes.length) drawn(centred(sheet), strokes);
+    });
+  }
+
+  function show() {
+    const picture = new ImageData(SHEET, SHEET);
+    sheet.forEach((ink, place) => {
+      picture.data.fill(255, 4 * place, 4 * place + 3);
+      picture.data[4 * place + 3] = 255 * ink;
+    });
+    context.putImageData(picture, 0, 0);
+    if (document.activeElement === canvas && canvas.matches(":focus-visible")) {
+      context.beginPath();
+      context.arc(pen.x, pen.y, PEN, 0, 2 * Math.PI);
+      context.strokeStyle = "#ffc433";
+      context.lineWidth = pen.down ? 5 : 2;
+      context.stroke();
+    }
+  }
+
+  function clear() {
+    sheet = blank();
+    strokes = [];
+    pen.down = false;
+    show();
+  }
+
+  const place = (event) => {
+    const box = canvas.getBoundingClientRect();
+    return { x: ((event.clientX - box.left) / box.width) * SHEET, y: ((event.clientY - box.top) / box.height) * SHEET };
+  };
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    strokes.push([]);
+    add(place(event));
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    const events = event.getCoalescedEvents?.() ?? [];
+    for (const each of events.length ? events : [event]) add(place(each));
+  });
+  canvas.addEventListener("lostpointercapture", () => requestAnimationFrame(lifted));
+
+  canvas.addEventListener("keydown", (event) => {
+    if (event.key === " ") {
+      pen.down = !pen.down;
+      if (pen.down) {
+        strokes.push([]);
+        add({ x: pen.x, y: pen.y });
+      } else requestAnimationFrame(lifted);
+    } else if (event.key in KEYS) {
+      const [dx, dy] = KEYS[event.key];
+      pen.x = Math.min(SHEET, Math.max(0, pen.x + KEY_STEP * dx));
+      pen.y = Math.min(SHEET, Math.max(0, pen.y + KEY_STEP * dy));
+      if (pen.down) add({ x: pen.x, y: pen.y });
+    } else return;
+    event.preventDefault();
+    show();
+  });
+  for (const name of ["focus", "blur"]) canvas.addEventListener(name, show);
+  show();
+  return { clear };
+}

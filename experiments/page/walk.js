@@ -1,0 +1,84 @@
+// Two ways downhill from one start: with all examples a step, or with a few. And the plane on which to look at them.
+
+import { averageGradient, dot, step } from "page/network.js";
+import { shuffled } from "page/chance.js";
+
+const MOST_POINTS = 160; // of a path; every point is a whole network
+
+// Someone who stands at `network`, has taken no step, and draws the order of the examples from `random`.
+export const walker = (network, random) => ({
+  network,
+  random,
+  waiting: [],
+  seen: 0,
+  steps: 0,
+  length: 0,
+  path: { points: [flat(network)], every: 1 },
+});
+
+// One step on the next `batchSize` of the examples. Each epoch shows all of them once, in a new order; its last batch
+// is what is left.
+export function walk(walker, examples, batchSize, rate) {
+  const waiting = walker.waiting.length ? walker.waiting : shuffled(examples, walker.random);
+  const batch = waiting.slice(0, batchSize);
+  const network = step(walker.network, averageGradient(walker.network, batch), rate);
+  const here = flat(network);
+  const steps = walker.steps + 1;
+  return {
+    ...walker,
+    network,
+    waiting: waiting.slice(batchSize),
+    seen: walker.seen + batch.length,
+    steps,
+    length: walker.length + distance(flat(walker.network), here),
+    path: steps % walker.path.every === 0 ? longer(walker.path, here) : walker.path,
+  };
+}
+
+// A path with one more point; of one that has become too long every second point stays.
+function longer({ points, every }, here) {
+  const all = [...points, here];
+  return all.length <= MOST_POINTS
+    ? { points: all, every }
+    : { points: all.filter((_, i) => i % 2 === 0), every: 2 * every };
+}
+
+// All weights and biases in one row.
+export function flat({ layers }) {
+  const parts = layers.flatMap(({ weights, biases }) => [...weights, biases]);
+  const row = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let begin = 0;
+  for (const part of parts) {
+    row.set(part, begin);
+    begin += part.length;
+  }
+  return row;
+}
+
+export function distance(one, other) {
+  let sum = 0;
+  for (let i = 0; i < one.length; i += 1) sum += (one[i] - other[i]) ** 2;
+  return Math.sqrt(sum);
+}
+
+// The plane through three places: a function from a place to its two coordinates there. The first axis leads from the
+// start to `one`, the second is square to it, on the side of `other`.
+export function plane(start, one, other) {
+  const across = unit(one.map((value, i) => value - start[i]));
+  const away = other.map((value, i) => value - start[i]);
+  const along = dot(away, across);
+  const up = unit(away.map((value, i) => value - along * across[i]));
+  return (place) => {
+    let [x, y] = [0, 0];
+    for (let i = 0; i < place.length; i += 1) {
+      x += (place[i] - start[i]) * across[i];
+      y += (place[i] - start[i]) * up[i];
+    }
+    return { x, y };
+  };
+}
+
+function unit(arrow) {
+  const length = Math.sqrt(dot(arrow, arrow));
+  return length > 0 ? arrow.map((value) => value / length) : arrow;
+}
