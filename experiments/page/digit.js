@@ -1,5 +1,6 @@
 // From the strokes of a pen to an image as MNIST has them: the ink is scaled into a box of 20 x 20 pixels, its shape
-// kept, and the box put into 28 x 28 so that the ink's centre of mass lies in the middle.
+// kept, and the box put into 28 x 28 so that the ink's centre of mass lies in the middle: in the pixel after it, as in all
+// of MNIST's images.
 
 export const SIDE = 28;
 export const SHEET = 280; // pixels along the sheet that one draws on
@@ -65,8 +66,9 @@ export function centred(sheet) {
   return image;
 }
 
-// Where the box begins, in whole pixels, a half rounded up; none of it leaves the image.
-const start = (centre, length) => Math.min(SIDE - length, Math.max(0, Math.floor(SIDE / 2 - centre + 0.5)));
+// Where the box begins, in whole pixels, so that its centre lies between 14 and 15; none of the box leaves the image. The
+// last digits of a sum must not decide where a symmetric drawing lies.
+const start = (centre, length) => Math.min(SIDE - length, Math.max(0, Math.ceil(SIDE / 2 - centre - 1e-9)));
 
 // The smallest box that holds all the ink.
 function boxOf(sheet) {

@@ -18,16 +18,16 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// Three digits that matter.
-export function number(value) {
+// So many digits that matter.
+export function number(value, digits = 3) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : signed(value < 0, "∞");
   const size = Math.abs(value);
   if (size === 0) return "0";
   if (size < 0.001 || size >= 1e6) {
-    const [digits, power] = size.toExponential(2).split("e");
-    return signed(value < 0, `${digits}·10${raised(Number(power))}`);
+    const [front, power] = size.toExponential(digits - 1).split("e");
+    return signed(value < 0, `${front}·10${raised(Number(power))}`);
   }
-  return signed(value < 0, size >= 1000 ? Math.round(size).toLocaleString("en") : size.toPrecision(3));
+  return signed(value < 0, size >= 1000 ? Math.round(size).toLocaleString("en") : size.toPrecision(digits));
 }
 
 const signed = (negative, text) => (negative ? `−${text}` : text);

@@ -98,11 +98,10 @@ export function createDownhill({ trained, examples }) {
       x: "towards the mini-batch’s place",
       y: "sideways, towards the full batch’s",
       square: true,
-      series: kinds.map((kind, i) => ({
-        kind,
-        name: NAMES[kind],
-        points: [...walks[kind].at.path.points, [full, mini][i]].map(seenOn),
-      })),
+      series: [
+        { kind: "mini", name: NAMES.mini, points: [...walks.mini.at.path.points, mini].map(seenOn) },
+        { kind: "full", name: NAMES.full, points: [...walks.full.at.path.points, full].map(seenOn) },
+      ],
     });
     const row = (name, text) =>
       html("tr", {}, html("th", { scope: "row" }, name), ...kinds.map((kind) => html("td", {}, text(walks[kind]))));

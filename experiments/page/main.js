@@ -102,7 +102,7 @@ find("wrong").addEventListener("click", () => {
   const wrong = examples.map(({ image, label }, i) => (networks.classify(state.network, image) === label ? -1 : i));
   const others = wrong.filter((i) => i >= 0 && i !== state.shown);
   if (others.length) showExample(others[Math.floor(random() * others.length)]);
-  else say(find("said"), "It gets no other image of the page wrong.");
+  else for (const id of ["shown", "said"]) say(find(id), "It gets no other image of the page wrong.");
 });
 for (const id of ["lines", "arrows"]) find(id).addEventListener("change", () => change({}));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change({}));

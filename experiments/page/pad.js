@@ -38,6 +38,12 @@ export function createPad(canvas, { drawn, lifted }) {
       picture.data[4 * place + 3] = 255 * ink;
     });
     context.putImageData(picture, 0, 0);
+    if (strokes.length === 0) {
+      context.fillStyle = "#8b9099";
+      context.font = "20px system-ui, sans-serif";
+      context.textAlign = "center";
+      context.fillText("draw a digit here", SHEET / 2, SHEET / 2);
+    }
     if (document.activeElement === canvas && canvas.matches(":focus-visible")) {
       context.beginPath();
       context.arc(pen.x, pen.y, PEN, 0, 2 * Math.PI);

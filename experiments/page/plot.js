@@ -1,6 +1,6 @@
 // A small chart: lines on two axes.
 
-import { number, svg } from "page/dom.js";
+import { svg } from "page/dom.js";
 
 const [WIDTH, HEIGHT] = [460, 320];
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 16, 18, 44];
@@ -44,11 +44,11 @@ export function plot(chart, { series, x, y, square = false }) {
 
 const dot = (kind, cx, cy) => svg("circle", { class: `dot ${kind}`, cx, cy, r: 4 });
 const label = (x, y, anchor, text) => svg("text", { x, y, "text-anchor": anchor }, text);
-const tick = (value) => (value === 0 ? "0" : Number.isInteger(value) ? (value < 0 ? "−" : "") + Math.abs(value).toLocaleString("en") : number(value));
+const tick = (value) => value.toLocaleString("en", { maximumFractionDigits: 6 }).replace("-", "−");
 
 function span(values) {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  return high > low ? [low, high + 0.04 * (high - low)] : [low, low + 1];
+  return high > low ? [low, high + 0.04 * (high - low)] : [low, low + 4];
 }
 
 function sameScale(xs, ys) {

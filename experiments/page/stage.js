@@ -60,6 +60,8 @@ export function createStage(box, sizes, touched) {
     drawImage(pixels, view.image);
     drawn = strongLines(view, places);
     drawLines(lines, drawn, view.selected);
+    // Outputs want 2 at most; where they want little, so do all others.
+    const loud = view.nudges ? Math.max(...Array.from(view.nudges.at(-1), Math.abs)) / 2 : 0;
     buttons.forEach((row, layer) => {
       const a = view.activations[layer + 1];
       const scale = Math.max(1, ...Array.from(a, Math.abs));
@@ -68,7 +70,7 @@ export function createStage(box, sizes, touched) {
       const best = layer === layers - 1 ? view.guess : -1;
       row.forEach((each, j) => {
         const chosen = view.selected.layer === layer && view.selected.neuron === j;
-        light(each, a[j], scale, wishes && most > 0 ? wishes[j] / most : 0, places.layers[layer].neurons[j].r);
+        light(each, a[j], scale, most > 0 ? (Math.min(1, loud) * wishes[j]) / most : 0, places.layers[layer].neurons[j].r);
         each.element.setAttribute("aria-pressed", String(chosen));
         each.element.setAttribute("tabindex", chosen ? "0" : "-1");
         each.element.setAttribute("aria-label", `${neuronName(layer, j, layers)}, activation ${activation(a[j])}`);

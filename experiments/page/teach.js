@@ -3,7 +3,7 @@
 import { find, html, number, activation, percent, chosen, complaint, repeater, say } from "page/dom.js";
 import { averageGradient, backprop, judge, squaredError, step, forward } from "page/network.js";
 import { shuffled } from "page/chance.js";
-import { neuronName, sourceName } from "page/stage.js";
+import { neuronName } from "page/stage.js";
 
 const MOST = 5; // of the weights and of the biases
 const MOST_NEURONS = 16; // of a long layer those with the strongest wishes
@@ -100,10 +100,10 @@ export function createTeacher({ classes, examples, trained, random, answered, ch
   return { show };
 }
 
-function note({ outputs, target, label, network, trained }, steps) {
+function note({ outputs, target, label }, steps) {
   const taken = steps === 0 ? "" : ` ${steps.toLocaleString("en")} step${steps === 1 ? "" : "s"} away from the trained network.`;
   if (target === null) return `No digit chosen yet, so there is no cost.${taken}`;
-  return `It should have been ${label}: C = Σ (a − y)² = ${number(squaredError(outputs, target))}, so lousy is it.${taken}`;
+  return `How lousy, if it should have been ${label}? C = Σ (a − y)² = ${number(squaredError(outputs, target))}.${taken}`;
 }
 
 function showWishes({ network, activations, target, label, nudges }, touched) {
@@ -121,7 +121,7 @@ function showWishes({ network, activations, target, label, nudges }, touched) {
     Array.from(biases, (value, neuron) => ({ layer, neuron, source: null, value })),
   );
   const button = ({ layer, neuron, source, value }) => {
-    const from = source === null ? "" : `${sourceName(layer, source, layers)} → `;
+    const from = source === null ? "" : `${layer === 0 ? `pixel ${source}` : neuronName(layer - 1, source, layers)} → `;
     const element = html(
       "button",
       { type: "button", class: "go" },
@@ -135,7 +135,7 @@ function showWishes({ network, activations, target, label, nudges }, touched) {
   fill("wish-biases", () => wishes.sort((one, other) => Math.abs(other.value) - Math.abs(one.value)).slice(0, MOST).map(button));
 }
 
-const wish = (value) => (value === 0 ? "0" : `${value > 0 ? "▲ +" : "▼ "}${number(value)}`);
+const wish = (value) => (value === 0 ? "0" : `${value > 0 ? "▲ +" : "▼ "}${number(value, 2)}`);
 
 function strongestWeights(layers) {
   let best = [];

@@ -1,0 +1,633 @@
+"""The explorer's page in a real browser, headless Chromium, and its script: against jaxnet and independent NumPy."""
+
+import base64
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from test_experiments import main, refused
+
+import jaxnet
+from experiments import explorer
+
+LIMIT = 1_500_000
+EPOCHS = "5"
+
+# Ten digits as a hand draws them on a sheet of 280 x 280: strokes, each a list of corners.
+DIGITS: list[list[list[tuple[int, int]]]] = [
+    [[(150, 50), (115, 70), (95, 115), (92, 165), (110, 210), (145, 225), (180, 205), (195, 160), (190, 105), (172, 62), (150, 50)]],
+    [[(158, 45), (150, 105), (140, 165), (130, 230)]],
+    [[(92, 95), (105, 62), (140, 50), (172, 65), (178, 100), (155, 145), (118, 190), (85, 222), (135, 215), (195, 222)]],
+    [[(95, 62), (140, 48), (178, 70), (172, 108), (130, 130), (175, 145), (190, 185), (160, 220), (115, 228), (82, 210)]],
+    [[(100, 55), (88, 105), (90, 140), (130, 148), (180, 138)], [(188, 50), (180, 110), (172, 170), (168, 232)]],
+    [[(185, 52), (120, 55), (110, 95), (105, 125), (145, 118), (180, 140), (182, 185), (150, 220), (105, 225), (82, 205)]],
+    [[(165, 45), (130, 85), (105, 135), (95, 185), (115, 222), (155, 225), (180, 195), (165, 160), (130, 160), (102, 188)]],
+    [[(88, 75), (130, 65), (188, 60), (170, 110), (148, 165), (130, 232)]],
+    [[(180, 70), (145, 48), (108, 65), (110, 100), (150, 130), (182, 165), (178, 210), (140, 230), (105, 210), (110, 170), (150, 132), (185, 95), (180, 70)]],
+    [[(180, 80), (150, 52), (112, 65), (98, 105), (120, 135), (160, 125), (182, 85), (180, 130), (172, 180), (160, 232)]],
+]  # fmt: skip
+
+
+def ink(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
+    """The sheet by its definition: each pixel's distance from the nearest line, all of them at once."""
+    x, y = np.meshgrid(np.arange(280) + 0.5, np.arange(280) + 0.5)
+    sheet = np.zeros((280, 280))
+    for stroke in strokes:
+        for (x0, y0), (x1, y1) in zip([stroke[0], *stroke], stroke, strict=False):
+            squared = (x1 - x0) ** 2 + (y1 - y0) ** 2
+            along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / (squared or 1), 0, 1)
+            distance = np.hypot(x - x0 - along * (x1 - x0), y - y0 - along * (y1 - y0))
+            sheet = np.maximum(sheet, np.clip(11.5 - distance, 0, 1))
+    return sheet
+
+
+def centred(sheet: np.ndarray) -> np.ndarray:
+    """The same centring as matrix products: each small pixel's overlap with each pixel of the sheet."""
+    image = np.zeros((28, 28))
+    if not sheet.any():
+        return image
+    rows, columns = (np.flatnonzero(sheet.any(axis=axis)) for axis in (1, 0))
+    cut = sheet[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    height, width = (max(1, int(20 * length / max(cut.shape) + 0.5)) for length in cut.shape)
+
+    def means(length: int, number: int) -> np.ndarray:
+        edges = np.linspace(0, length, number + 1)
+        pixels = np.arange(length)
+        overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+        return np.maximum(overlap, 0) * number / length
+
+    small = means(cut.shape[0], height) @ cut @ means(cut.shape[1], width).T
+    down, across = (
+        np.average(np.arange(n) + 0.5, weights=small.sum(axis=axis)) for n, axis in ((height, 1), (width, 0))
+    )
+    top, left = (
+        int(np.clip(np.ceil(14 - mean - 1e-9), 0, 28 - length)) for mean, length in ((down, height), (across, width))
+    )
+    image[top : top + height, left : left + width] = small
+    return image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the script wrote, with a network trained for less long."""
+    folder = tmp_path_factory.mktemp("explorer")
+    with pytest.MonkeyPatch.context() as patch:
+        main(explorer, patch, "--epochs", EPOCHS, "--out", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Debian's Chromium, or whatever Chromium is on the path."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright")
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with playwright.sync_playwright() as running:
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+        chromium = running.chromium.launch(executable_path=found, args=sandbox)
+        yield chromium
+        chromium.close()
+
+
+class Opened:
+    """A page that was opened from the disk, with all it complained of and asked for."""
+
+    def __init__(self, browser: Any, path: Path, **context: Any):
+        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
+        self.page = self.context.new_page()
+        self.trouble: list[str] = []
+        self.page.on("console", lambda message: self.trouble.append(f"console: {message.text}"))
+        self.page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
+        self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}"))
+        self.page.on("request", lambda request: self._asked(request.url, path))
+        self.page.goto(path.as_uri())
+
+    def _asked(self, url: str, path: Path) -> None:
+        if url != path.as_uri() and not url.startswith("data:"):
+            self.trouble.append(f"request: {url}")
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.context.close()
+        if raised[0] is None:
+            assert self.trouble == []
+
+    def text(self, selector: str) -> str:
+        return self.page.inner_text(selector)
+
+    def ask(self, code: str, argument: Any = None) -> Any:
+        return self.page.evaluate(code, argument)
+
+
+# Everything of 200 images, as text, for a list of millions of numbers is slow to hand over.
+CALCULATE = """() => {
+  const { trained, examples, forward, squaredError, backprop, averageGradient, accuracy, cost, step, flat } = explorer;
+  const some = examples.slice(0, 200);
+  const text = (numbers) => {
+    const bytes = new Uint8Array(Float32Array.from(numbers).buffer);
+    let all = "";
+    for (let i = 0; i < bytes.length; i += 30000) all += String.fromCharCode(...bytes.subarray(i, i + 30000));
+    return btoa(all);
+  };
+  const gradient = averageGradient(trained, some);
+  return {
+    outputs: text(some.flatMap(({ image }) => forward(trained, image))),
+    costs: text(some.map(({ image, target }) => squaredError(forward(trained, image), target))),
+    gradients: some.map(({ image, target }) => text(flat({ layers: backprop(trained, image, target) }))),
+    cost: cost(trained, some),
+    accuracy: accuracy(trained, some),
+    gradient: text(flat({ layers: gradient })),
+    stepped: text(flat(step(trained, gradient, 0.5))),
+    next: cost(step(trained, gradient, 0.5), some),
+  };
+}"""
+
+
+def numbers(text: str) -> np.ndarray:
+    return np.frombuffer(base64.b64decode(text), np.float32)
+
+
+def flat(params: Any) -> np.ndarray:
+    """In the page's order: each layer's weights, then its biases."""
+    return np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(params)])
+
+
+def rows(params: Any) -> np.ndarray:
+    """The same for each of many."""
+    return np.concatenate([np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)], axis=1)
+
+
+def saved(path: Path, sizes: tuple[int, ...], **metadata: str) -> Path:
+    """A random network in a file."""
+    jaxnet.save_params(path, jaxnet.init(jax.random.key(3), sizes), metadata)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("sizes", "activation", "output"),
+    [
+        ((784, 16, 16, 10), "sigmoid", "sigmoid"),
+        ((784, 12, 20, 8, 10), "tanh", "sigmoid"),
+        ((784, 30, 10), "relu", "softmax"),
+        ((784, 7, 5, 10), "scaled_tanh", "tanh"),
+    ],
+)
+def test_forward_cost_gradient_and_step_agree_with_jaxnet_on_200_images(
+    browser: Any,
+    mnist: tuple[jaxnet.Dataset, jaxnet.Dataset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sizes: tuple[int, ...],
+    activation: str,
+    output: str,
+):
+    path = saved(tmp_path / "some.safetensors", sizes, activation=activation, output=output)
+    main(explorer, monkeypatch, "--from", str(path), "--limit", "300", "--out", str(tmp_path))
+    with Opened(browser, tmp_path / "explorer.html") as opened:
+        found = opened.ask(CALCULATE)
+
+    functions: dict[str, Any] = {"activation": getattr(jaxnet, activation), "output": getattr(jaxnet, output)}
+
+    @jax.jit
+    def by_jaxnet(params: jaxnet.Params, images: jax.Array, targets: jax.Array) -> dict[str, Any]:
+        gradient = jax.grad(jaxnet.cost)(params, images, targets, **functions)
+        stepped = jax.tree.map(lambda leaf, slope: leaf - 0.5 * slope, params, gradient)
+        return {
+            "outputs": jax.vmap(lambda image: jaxnet.forward(params, image, **functions))(images),
+            "gradients": jax.vmap(lambda image, target: jaxnet.backprop(params, image, target, **functions))(
+                images, targets
+            ),
+            "gradient": gradient,
+            "stepped": stepped,
+            "cost": jaxnet.cost(params, images, targets, **functions),
+            "next": jaxnet.cost(stepped, images, targets, **functions),
+        }
+
+    params, _ = jaxnet.load_params(path)
+    images, labels = (np.asarray(part[:200]) for part in mnist[1])
+    targets = np.eye(10)[labels]
+    single = jax.device_get(by_jaxnet(params, images, targets.astype(np.float32)))
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
+        exact = jax.device_get(by_jaxnet(double, np.round(255 * images.astype(float)) / 255, targets))
+
+    ours = numbers(found["outputs"]).reshape(200, 10)
+    each = np.stack([numbers(one) for one in found["gradients"]])
+    # In single precision, as everybody runs it.
+    np.testing.assert_allclose(ours, single["outputs"], atol=1e-5)
+    np.testing.assert_allclose(each, rows(single["gradients"]), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(numbers(found["stepped"]), flat(single["stepped"]), rtol=1e-5, atol=1e-5)
+    assert found["cost"] == pytest.approx(float(single["cost"]), rel=1e-5)
+    # In double precision, as far as the single one of `numbers` tells.
+    np.testing.assert_allclose(ours, exact["outputs"], rtol=1e-6)
+    costs = np.sum((exact["outputs"] - targets) ** 2, axis=1)
+    np.testing.assert_allclose(numbers(found["costs"]), costs, rtol=1e-6)
+    np.testing.assert_allclose(each, rows(exact["gradients"]), rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(numbers(found["gradient"]), flat(exact["gradient"]), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(numbers(found["stepped"]), flat(exact["stepped"]), rtol=1e-6, atol=1e-12)
+    assert found["cost"] == pytest.approx(exact["cost"], rel=1e-9)
+    assert found["next"] == pytest.approx(exact["next"], rel=1e-9)
+    assert found["accuracy"] == pytest.approx(np.mean(np.argmax(exact["outputs"], axis=1) == labels))
+
+
+@pytest.mark.parametrize("output", ["sigmoid", "softmax"])
+def test_the_three_factors_and_all_nudges_are_those_of_jaxnet(
+    browser: Any,
+    mnist: tuple[jaxnet.Dataset, jaxnet.Dataset],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    output: str,
+):
+    path = saved(tmp_path / "some.safetensors", (784, 16, 16, 10), output=output)
+    main(explorer, monkeypatch, "--from", str(path), "--limit", "300", "--out", str(tmp_path))
+    weights = [(0, 3, 300), (0, 3, None), (1, 5, 2), (2, 7, 15), (2, 0, None)]
+    with Opened(browser, tmp_path / "explorer.html") as opened:
+        found = opened.ask(
+            """(weights) => {
+              const { trained, examples: [, { image, target }], factors, nudges } = explorer;
+              return {
+                factors: weights.map((weight) => factors(trained, image, target, ...weight)),
+                activations: nudges(trained, image, target).activations.map((row) => Array.from(row)),
+              };
+            }""",
+            weights,
+        )
+    functions: dict[str, Any] = {"output": getattr(jaxnet, output)}
+    with jax.enable_x64(True):
+        params, image = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, jnp.float64), (jaxnet.load_params(path)[0], mnist[1].images[1])
+        )
+        target = jaxnet.one_hot(mnist[1].labels[1:2], 10)[0].astype(jnp.float64)
+        for ours, weight in zip(found["factors"], weights, strict=True):
+            expected = jaxnet.factors(params, image, target, *weight, **functions)
+            assert ours["dz_dw"] == pytest.approx(float(expected.dz_dw), rel=1e-6)
+            np.testing.assert_allclose(ours["da_dz"], expected.da_dz, rtol=1e-6)
+            np.testing.assert_allclose(ours["dC_da"], expected.dc_da, rtol=1e-6)
+            assert ours["product"] == pytest.approx(float(jaxnet.product(expected)), rel=1e-6, abs=1e-12)
+        wishes = jaxnet.nudges(params, image, target, **functions).activations
+    for ours, expected in zip(found["activations"], wishes, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-9)
+
+
+def draw(opened: Opened, strokes: list[list[tuple[int, int]]]) -> None:
+    """With the mouse, on the pad as it lies on the screen."""
+    opened.page.click("#clear")
+    opened.page.locator("#pad").scroll_into_view_if_needed()
+    box = opened.page.locator("#pad").bounding_box()
+    mouse = opened.page.mouse
+    for stroke in strokes:
+        places = [(box["x"] + x * box["width"] / 280, box["y"] + y * box["height"] / 280) for x, y in stroke]
+        mouse.move(*places[0])
+        mouse.down()
+        for place in places[1:]:
+            mouse.move(*place, steps=2)
+        mouse.up()
+    opened.ask("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+
+
+def test_drawn_digits_become_the_images_of_the_numpy_reference_and_are_read(browser: Any, folder: Path):
+    right = 0
+    with Opened(browser, folder / "explorer.html") as opened:
+        for digit, strokes in enumerate(DIGITS):
+            draw(opened, strokes)
+            drawn = [[(p["x"], p["y"]) for p in stroke] for stroke in opened.ask("explorer.state.strokes")]
+            for stroke, corners in zip(drawn, strokes, strict=True):
+                np.testing.assert_allclose(stroke[-1], corners[-1], atol=1.5)  # whole pixels of the screen
+            image = np.array(opened.ask("Array.from(explorer.state.image)")).reshape(28, 28)
+            np.testing.assert_allclose(image, centred(ink(drawn)), atol=1e-9)
+            right += opened.text("#guess") == str(digit)
+    print(f"{right} of 10 drawn digits are read right")
+    assert right >= 8
+
+
+def test_centring_leaves_the_images_of_mnist_where_they_are(
+    browser: Any, folder: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
+):
+    images = np.asarray(mnist[1].images[:100], float).reshape(-1, 28, 28)
+    for image in images:
+        np.testing.assert_allclose(centred(np.kron(image, np.ones((10, 10)))), image, atol=1e-9)
+    with Opened(browser, folder / "explorer.html") as opened:
+        found = opened.ask(
+            """() => explorer.examples.slice(0, 100).map(({ image }) => Array.from(explorer.centred(
+              Float64Array.from({ length: 280 * 280 }, (_, i) => {
+                const [row, column] = [Math.floor(i / 2800), Math.floor((i % 280) / 10)];
+                return image[28 * row + column];
+              }))))"""
+        )
+    np.testing.assert_allclose(np.array(found).reshape(images.shape), images, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "strokes",
+    [[], [[(140, 140)]], [[(0, 0), (280, 280)]], [[(20, 270), (260, 270)]], [[(140, 10), (140, 200)], [(30, 30)]]],
+    ids=["nothing", "a dot", "from corner to corner", "level at the edge", "a line and a dot far off"],
+)
+def test_odd_drawings_are_centred_as_the_reference_does(browser: Any, folder: Path, strokes: list):
+    points = [[{"x": x, "y": y} for x, y in stroke] for stroke in strokes]
+    with Opened(browser, folder / "explorer.html") as opened:
+        image = opened.ask("(strokes) => Array.from(explorer.centred(explorer.ink(strokes)))", points)
+    np.testing.assert_allclose(np.array(image).reshape(28, 28), centred(ink(strokes)), atol=1e-9)
+
+
+LISTEN = """() => {
+  window.used = new Set();
+  for (const name of ["click", "input", "change", "keydown", "pointerdown"]) {
+    addEventListener(name, ({ target }) => used.add(target.id), true);
+  }
+}"""
+EVERY = """() => Array.from(document.querySelectorAll("button[id], input[id], select, canvas[id]"), ({ id }) => id)"""
+SHIFTED = """() => new Promise((done) => {
+  new PerformanceObserver((list) => done(list.getEntries().map(({ value }) => value)))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => done([]), 300);
+})"""
+
+
+@pytest.mark.parametrize(
+    "context",
+    [{}, {"color_scheme": "dark"}, {"viewport": {"width": 375, "height": 800}, "has_touch": True}],
+    ids=["light", "dark", "phone"],
+)
+def test_every_control_does_what_it_says_and_nothing_jumps(browser: Any, folder: Path, context: dict):
+    with Opened(browser, folder / "explorer.html", **context) as opened:
+        page, text, ask = opened.page, opened.text, opened.ask
+        ask(LISTEN)
+
+        page.fill("#number", "8")
+        assert "Test image 8, a 5" in text("#shown")
+        assert ask("explorer.state.label") == 5
+        page.click("#random")
+        page.click("#wrong")
+        shown, label = ask("[explorer.state.shown, explorer.state.label]")
+        assert str(label) != text("#guess")
+        assert f"Test image {shown}, a {label}." in text("#shown")
+        for control in ("#lines", "#arrows"):
+            before = page.inner_html("#stage")
+            page.select_option(control, "weights") if control == "#lines" else page.uncheck(control)
+            assert page.inner_html("#stage") != before
+        page.check("#arrows")
+
+        # Neurons, lines, one weight.
+        page.locator(".neuron").nth(16 + 3).click()
+        assert text("#neuron-title") == "Neuron 3 of hidden layer 2"
+        z, a, w = ask(
+            """() => {
+              const { weightedSums, activations } = explorer.trace(explorer.state.network, explorer.state.image);
+              return [weightedSums[1][3], activations[2][3], explorer.state.network.layers[1].weights[3][2]];
+            }"""
+        )
+        assert three_digits(z) in text("#formula")
+        assert three_digits(a) in text("#formula")
+        page.fill("#source", "2")
+        assert "The weight from neuron 2 of hidden layer 1 to neuron 3 of hidden layer 2" in text("#line-title")
+        assert f"w = {three_digits(w)}" in text("#chain")
+        page.locator(".neuron").nth(5).click()
+        page.click("#pattern", position={"x": 8 * 14 + 4, "y": 8 * 10 + 4})
+        assert "from pixel 294 (row 10, column 14) to neuron 5 of hidden layer 1" in text("#line-title")
+        line = ask("explorer.stage.lines().findLast(({ layer }) => layer === 2)")
+        box = page.locator("#stage").bounding_box()
+        x, y = (0.3 * line[f"{axis}1"] + 0.7 * line[f"{axis}2"] for axis in "xy")
+        page.mouse.click(box["x"] + x, box["y"] + y)
+        assert ask("explorer.state.selected.layer") == 2
+        assert ask("explorer.state.selected.source") is not None
+        assert "∂C/∂w" in text("#chain")
+
+        # Teaching.
+        answer = (label + 1) % 10
+        page.check(f'input[name="answer"][value="{answer}"]')
+        assert f"How lousy, if it should have been {answer}?" in text("#teach-note")
+        page.fill("#teach-rate", "0.5")
+        page.click("#teach-step")
+        assert "1 step away" in text("#teach-note")
+        assert ask("explorer.state.network !== explorer.trained")
+        change = """() => {
+          const { state, trained, examples, flat, backprop, oneHot } = explorer;
+          const gradient = flat({ layers: backprop(trained, state.image, oneHot(state.label, 10)) });
+          const [now, then] = [flat(state.network), flat(trained)];
+          return Math.max(...now.map((value, i) => Math.abs(value - then[i] + 0.5 * gradient[i])));
+        }"""
+        assert ask(change) < 1e-15
+        page.click("#teach-again")
+        page.wait_for_timeout(400)
+        page.click("#teach-again")
+        steps = ask("explorer.state.steps")
+        assert steps > 3
+        if steps > 30:
+            assert text("#guess") == str(answer)
+        page.check('input[name="what"][value="batch"]')
+        page.fill("#teach-batch", "20")
+        page.click("#teach-step")
+        assert ask("explorer.state.steps") == steps + 1
+        page.locator("#wish-weights button").nth(1).click()
+        page.locator("#wish-biases button").nth(1).click()
+        assert ask("explorer.state.selected.source") is None
+        page.click("#teach-back")
+        assert ask("explorer.state.network === explorer.trained")
+
+        # A drawing has no right answer until somebody says it.
+        draw(opened, DIGITS[4])
+        assert "which digit it should be" in text("#chain")
+        page.check('input[name="what"][value="one"]')
+        page.click("#teach-step")
+        assert "Choose first which digit" in text("#teach-note")
+        assert "∂z/∂w" not in text("#chain")
+        page.click("#clear")
+        assert "Nothing is drawn" in text("#shown")
+
+        # Downhill.
+        start = ask("explorer.cost(explorer.downhill.walks().full.at.network, explorer.examples)")
+        for field, value in (("#full-rate", "0.7"), ("#mini-rate", "0.3"), ("#mini-batch", "25")):
+            page.fill(field, value)
+        page.click("#downhill-step")
+        walks = ask("Object.values(explorer.downhill.walks()).map(({ at }) => [at.steps, at.seen])")
+        assert walks == [[1, 300], [1, 25]]
+        assert "300" in text("#walked")
+        page.click("#downhill-run")
+        page.wait_for_timeout(500)
+        page.click("#downhill-run")
+        (full, full_seen), (mini, mini_seen) = ask(
+            "Object.values(explorer.downhill.walks()).map(({ at }) => [at.steps, at.seen])"
+        )
+        assert full > 1
+        assert mini > full
+        assert abs(full_seen - mini_seen) <= 300
+        page.select_option("#against", "steps")
+        assert "steps" in page.locator("#curves").text_content()
+        page.click("#downhill-again")
+        assert ask("explorer.downhill.walks().mini.at.steps") == 0
+        costs = ask("Object.values(explorer.downhill.walks()).map(({ judged }) => judged.cost)")
+        assert costs == [pytest.approx(start)] * 2
+        page.click("#downhill-other")
+        assert ask("explorer.downhill.walks().mini.judged.cost") != pytest.approx(start)
+
+        assert set(ask(EVERY)) <= set(ask("Array.from(used)"))
+        assert ask("document.documentElement.scrollWidth <= innerWidth")
+        assert sum(ask(SHIFTED)) == 0
+
+
+def three_digits(value: float) -> str:
+    """As the page writes a number of middling size."""
+    size = abs(value)
+    assert 0.001 <= size < 1000
+    return ("−" if value < 0 else "") + f"{size:#.3g}".rstrip(".")
+
+
+def test_the_keyboard_alone_is_enough(browser: Any, folder: Path):
+    with Opened(browser, folder / "explorer.html", reduced_motion="reduce") as opened:
+        page, text, ask = opened.page, opened.text, opened.ask
+        focused = "document.activeElement.id || document.activeElement.getAttribute('aria-label')"
+        page.keyboard.press("Tab")
+        assert ask(focused) == "pad"
+        page.keyboard.press("Space")
+        for _ in range(15):
+            page.keyboard.press("ArrowDown")
+        page.keyboard.press("Space")
+        page.wait_for_timeout(100)
+        assert text("#guess") == "1"
+        assert "It says 1" in text("#said")
+        assert ask("explorer.state.strokes.length") == 1
+        for expected in ("clear", "number", "random", "wrong"):
+            page.keyboard.press("Tab")
+            assert ask(focused) == expected
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        assert "of hidden layer 1, activation" in ask(focused)
+        for key, expected in (
+            ("ArrowRight", "of hidden layer 2, activation"),
+            ("ArrowRight", "output "),
+            ("ArrowDown", "output "),
+            ("ArrowLeft", "of hidden layer 2, activation"),
+        ):
+            page.keyboard.press(key)
+            assert expected in ask(focused)
+        assert text("#neuron-title").lower() in ask(focused).lower()
+        page.focus('input[name="answer"]:checked')
+        before = ask("explorer.state.label")
+        page.keyboard.press("ArrowRight")
+        assert ask("explorer.state.label") == (before + 1) % 10
+        page.focus("#teach-again")
+        page.keyboard.press("Enter")
+        page.wait_for_timeout(1200)
+        page.keyboard.press("Enter")
+        assert 1 <= ask("explorer.state.steps") <= 3  # two a second for whoever wants little motion
+        nameless = ask(
+            """() => Array.from(document.querySelectorAll("button, input, select, [role=button], canvas[tabindex]"))
+              .filter((element) => !(element.getAttribute("aria-label") || element.textContent.trim()
+                || element.closest("label")?.textContent.trim()))
+              .map((element) => element.outerHTML)"""
+        )
+        assert nameless == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "button", "note", "said"),
+    [
+        ("#teach-rate", "-1", "#teach-step", "#teach-note", "rate is -1; it must be a number between 0 and 1000"),
+        ("#teach-rate", "", "#teach-step", "#teach-note", "rate is not a number"),
+        ("#teach-batch", "301", "#teach-again", "#teach-note", "batch size is 301; it must be a whole number between"),
+        ("#mini-batch", "2.5", "#downhill-run", "#downhill-note", "images is 2.5; it must be a whole number"),
+        ("#mini-batch", "0", "#downhill-step", "#downhill-note", "images is 0; it must be a whole number between 1 and 300"),
+        ("#full-rate", "1e9", "#downhill-step", "#downhill-note", "rate is 1e9; it must be a number between 0 and 1000"),
+    ],
+)  # fmt: skip
+def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
+    browser: Any, folder: Path, field: str, value: str, button: str, note: str, said: str
+):
+    with Opened(browser, folder / "explorer.html") as opened:
+        opened.page.fill(field, value)
+        opened.page.click(button)
+        opened.page.wait_for_timeout(50)
+        assert said in opened.text(note)
+        assert opened.ask("explorer.state.steps + explorer.downhill.walks().full.at.steps") == 0
+        opened.page.fill("#number", "300")
+        opened.page.fill("#source", "-1")
+        assert opened.ask("[explorer.state.shown, explorer.state.selected.source]") == [0, None]
+
+
+def test_the_page_is_one_small_file_that_starts_at_once(browser: Any, folder: Path):
+    path = folder / "explorer.html"
+    assert path.stat().st_size < LIMIT
+    with Opened(browser, path) as opened:
+        milliseconds = opened.ask("performance.getEntriesByType('navigation')[0].loadEventEnd")
+        print(f"{path.stat().st_size:,} bytes; loaded after {milliseconds:.0f} ms")
+        assert milliseconds < 5000  # under one second on a machine at rest
+        assert "784-16-16-10, sigmoid: 13,002 weights and biases" in opened.text("#about")
+        assert "Trained for 5 epochs on 60,000 images, seed 0." in opened.text("#about")
+    before = path.read_bytes()
+    record = json.loads((folder / "record.json").read_text())
+    assert f"{100 * record['results']['test_accuracy']:.2f} % of 10,000 test images" in record["results"]["about"]
+    assert explorer.page(record["results"]).encode() == before
+
+
+def test_text_from_files_never_becomes_markup(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    evil = "<img src=x onerror=alert(1)>&lt;b&gt;<!--</script><script>alert(2)<"
+    path = saved(tmp_path / "<img src=x onerror=alert(1)>.safetensors", (784, 4, 10), loss=evil)
+    main(explorer, monkeypatch, "--from", str(path), "--limit", "300", "--out", str(tmp_path))
+    page = (tmp_path / "explorer.html").read_text()
+    assert "<img" not in page
+    assert page.count("</script>") == 3
+    with Opened(browser, tmp_path / "explorer.html") as opened:
+        assert f"From {path}. It was trained on {evil};" in opened.text("#about")
+        assert opened.ask("document.images.length") == 0
+
+
+def test_a_deep_network_with_values_far_out_works(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    params = jaxnet.init(jax.random.key(1), (784, 40, 3, 25, 10))
+    params = jax.tree.map(lambda leaf: 1e4 * leaf, params)
+    jaxnet.save_params(tmp_path / "far.safetensors", params, {"activation": "tanh", "output": "softmax"})
+    main(
+        explorer, monkeypatch, "--from", str(tmp_path / "far.safetensors"), "--limit", "50", "--images", "50",
+        "--out", str(tmp_path),
+    )  # fmt: skip
+    with Opened(browser, tmp_path / "explorer.html", viewport={"width": 375, "height": 800}) as opened:
+        assert opened.page.locator(".neuron").count() == 78
+        opened.page.locator(".neuron").nth(77).click()
+        opened.page.click("#teach-step")
+        opened.page.click("#downhill-step")
+        assert "NaN" not in opened.text("body")
+        assert "undefined" not in opened.text("body")
+        assert opened.ask("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    nan = jaxnet.init(jax.random.key(0), (784, 3, 10))
+    jaxnet.save_params(tmp_path / "nan.safetensors", (nan[0], nan[1]._replace(biases=nan[1].biases * jnp.nan)))
+    (tmp_path / "junk.safetensors").write_bytes(b"junk")
+    saved(tmp_path / "small.safetensors", (100, 16, 10))
+    saved(tmp_path / "flat.safetensors", (784, 10))
+    saved(tmp_path / "large.safetensors", (784, 800, 10))
+    saved(tmp_path / "many.safetensors", (784, 16, 100))
+    saved(tmp_path / "odd.safetensors", (784, 16, 10), activation="<b>")
+    for name, message in (
+        ("nan", "layers.1 has values that are not finite"),
+        ("junk", "is damaged or no safetensors file"),
+        ("small", "has sizes 100-16-10; the page needs 784 pixels"),
+        ("flat", "has sizes 784-10; the page needs"),
+        ("large", "the page would be"),
+        ("many", "has sizes 784-16-100"),
+        ("odd", "which jaxnet does not have"),
+        ("absent", "does not exist"),
+    ):
+        path = tmp_path / f"{name}.safetensors"
+        options = ("--from", str(path), "--limit", "300", "--out", str(tmp_path / "out"))
+        said = refused(explorer, monkeypatch, *options)
+        assert message in said
+        assert "\n" not in said
+    for options, message in (
+        (("--images", "0"), "images is 0; it must be at least 1"),
+        (("--images", "51"), "images is 51; it must be between 1 and 50"),
+        (("--hidden", "300"), "weights and biases and 50 images; expected at most 1,500,000"),
+    ):
+        limit = ("--limit", "50", "--images", "50", "--epochs", "0")
+        assert message in refused(explorer, monkeypatch, *limit, *options, "--out", str(tmp_path / "out"))
+    assert not list((tmp_path / "out").iterdir())
