@@ -28,6 +28,7 @@ ORDER = (
     "drunk_walk",
     "steps_to_target",
     "edge_of_stability",
+    "explorer",
 )
 
 

@@ -20,19 +20,22 @@ from experiments import explorer
 LIMIT = 1_500_000
 EPOCHS = "5"
 
-# Ten digits as a hand draws them on a sheet of 280 x 280: strokes, each a list of corners.
-DIGITS: list[list[list[tuple[int, int]]]] = [
-    [[(150, 50), (115, 70), (95, 115), (92, 165), (110, 210), (145, 225), (180, 205), (195, 160), (190, 105), (172, 62), (150, 50)]],
-    [[(158, 45), (150, 105), (140, 165), (130, 230)]],
-    [[(92, 95), (105, 62), (140, 50), (172, 65), (178, 100), (155, 145), (118, 190), (85, 222), (135, 215), (195, 222)]],
-    [[(95, 62), (140, 48), (178, 70), (172, 108), (130, 130), (175, 145), (190, 185), (160, 220), (115, 228), (82, 210)]],
-    [[(100, 55), (88, 105), (90, 140), (130, 148), (180, 138)], [(188, 50), (180, 110), (172, 170), (168, 232)]],
-    [[(185, 52), (120, 55), (110, 95), (105, 125), (145, 118), (180, 140), (182, 185), (150, 220), (105, 225), (82, 205)]],
-    [[(165, 45), (130, 85), (105, 135), (95, 185), (115, 222), (155, 225), (180, 195), (165, 160), (130, 160), (102, 188)]],
-    [[(88, 75), (130, 65), (188, 60), (170, 110), (148, 165), (130, 232)]],
-    [[(180, 70), (145, 48), (108, 65), (110, 100), (150, 130), (182, 165), (178, 210), (140, 230), (105, 210), (110, 170), (150, 132), (185, 95), (180, 70)]],
-    [[(180, 80), (150, 52), (112, 65), (98, 105), (120, 135), (160, 125), (182, 85), (180, 130), (172, 180), (160, 232)]],
-]  # fmt: skip
+# The digits 0 to 9 as a hand draws them on a sheet of 280 x 280, corner after corner; the pen is lifted at each slash.
+DIGITS = [
+    [[(int(x), int(y)) for x, y in (corner.split(",") for corner in stroke.split())] for stroke in digit.split("/")]
+    for digit in """
+150,50 115,70 95,115 92,165 110,210 145,225 180,205 195,160 190,105 172,62 150,50
+158,45 150,105 140,165 130,230
+92,95 105,62 140,50 172,65 178,100 155,145 118,190 85,222 135,215 195,222
+95,62 140,48 178,70 172,108 130,130 175,145 190,185 160,220 115,228 82,210
+100,55 88,105 90,140 130,148 180,138 / 188,50 180,110 172,170 168,232
+185,52 120,55 110,95 105,125 145,118 180,140 182,185 150,220 105,225 82,205
+165,45 130,85 105,135 95,185 115,222 155,225 180,195 165,160 130,160 102,188
+88,75 130,65 188,60 170,110 148,165 130,232
+180,70 145,48 108,65 110,100 150,130 182,165 178,210 140,230 105,210 110,170 150,132 185,95 180,70
+180,80 150,52 112,65 98,105 120,135 160,125 182,85 180,130 172,180 160,232
+""".strip().splitlines()
+]
 
 
 def ink(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
@@ -177,9 +180,8 @@ def saved(path: Path, sizes: tuple[int, ...], **metadata: str) -> Path:
     ("sizes", "activation", "output"),
     [
         ((784, 16, 16, 10), "sigmoid", "sigmoid"),
-        ((784, 12, 20, 8, 10), "tanh", "sigmoid"),
+        ((784, 12, 20, 8, 10), "scaled_tanh", "tanh"),
         ((784, 30, 10), "relu", "softmax"),
-        ((784, 7, 5, 10), "scaled_tanh", "tanh"),
     ],
 )
 def test_forward_cost_gradient_and_step_agree_with_jaxnet_on_200_images(
@@ -347,7 +349,9 @@ LISTEN = """() => {
 }"""
 EVERY = """() => Array.from(document.querySelectorAll("button[id], input[id], select, canvas[id]"), ({ id }) => id)"""
 SHIFTED = """() => new Promise((done) => {
-  new PerformanceObserver((list) => done(list.getEntries().map(({ value }) => value)))
+  new PerformanceObserver((list) => done(list.getEntries().flatMap(({ sources }) =>
+    sources.map(({ node, previousRect: from, currentRect: to }) =>
+      `${node?.id || node?.className || node?.nodeName}: ${from.y} ${from.height} to ${to.y} ${to.height}`))))
     .observe({ type: "layout-shift", buffered: true });
   setTimeout(() => done([]), 300);
 })"""
@@ -394,6 +398,7 @@ def test_every_control_does_what_it_says_and_nothing_jumps(browser: Any, folder:
         page.locator(".neuron").nth(5).click()
         page.click("#pattern", position={"x": 8 * 14 + 4, "y": 8 * 10 + 4})
         assert "from pixel 294 (row 10, column 14) to neuron 5 of hidden layer 1" in text("#line-title")
+        page.locator("#stage").scroll_into_view_if_needed()
         line = ask("explorer.stage.lines().findLast(({ layer }) => layer === 2)")
         box = page.locator("#stage").bounding_box()
         x, y = (0.3 * line[f"{axis}1"] + 0.7 * line[f"{axis}2"] for axis in "xy")
@@ -472,7 +477,7 @@ def test_every_control_does_what_it_says_and_nothing_jumps(browser: Any, folder:
 
         assert set(ask(EVERY)) <= set(ask("Array.from(used)"))
         assert ask("document.documentElement.scrollWidth <= innerWidth")
-        assert sum(ask(SHIFTED)) == 0
+        assert "; ".join(ask(SHIFTED)) == ""
 
 
 def three_digits(value: float) -> str:
@@ -536,10 +541,10 @@ def test_the_keyboard_alone_is_enough(browser: Any, folder: Path):
         ("#teach-rate", "", "#teach-step", "#teach-note", "rate is not a number"),
         ("#teach-batch", "301", "#teach-again", "#teach-note", "batch size is 301; it must be a whole number between"),
         ("#mini-batch", "2.5", "#downhill-run", "#downhill-note", "images is 2.5; it must be a whole number"),
-        ("#mini-batch", "0", "#downhill-step", "#downhill-note", "images is 0; it must be a whole number between 1 and 300"),
-        ("#full-rate", "1e9", "#downhill-step", "#downhill-note", "rate is 1e9; it must be a number between 0 and 1000"),
+        ("#mini-batch", "0", "#downhill-step", "#downhill-note", "images is 0; it must be a whole number between 1"),
+        ("#full-rate", "1e9", "#downhill-step", "#downhill-note", "rate is 1e9; it must be a number between 0 and"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
     browser: Any, folder: Path, field: str, value: str, button: str, note: str, said: str
 ):
@@ -626,7 +631,7 @@ def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: P
     for options, message in (
         (("--images", "0"), "images is 0; it must be at least 1"),
         (("--images", "51"), "images is 51; it must be between 1 and 50"),
-        (("--hidden", "300"), "weights and biases and 50 images; expected at most 1,500,000"),
+        (("--hidden", "400"), "weights and biases and 50 images; expected at most 1,500,000"),
     ):
         limit = ("--limit", "50", "--images", "50", "--epochs", "0")
         assert message in refused(explorer, monkeypatch, *limit, *options, "--out", str(tmp_path / "out"))

@@ -18,7 +18,7 @@ export function read(text) {
     label,
     target: oneHot(label, classes),
   }));
-  return { network: { layers, activation: data.activation, output: data.output }, examples, classes, about: data.about };
+  return { network: { layers, activation: data.activation, output: data.output }, examples, classes };
 }
 
 const bytes = (base64) => Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));

@@ -12,7 +12,7 @@ import { createInspector } from "page/inspector.js";
 import { createTeacher } from "page/teach.js";
 import { createDownhill } from "page/downhill.js";
 
-const { network: trained, examples, classes, about } = read(find("data").textContent);
+const { network: trained, examples, classes } = read(find("data").textContent);
 const random = uniform(7);
 
 const state = {
@@ -71,7 +71,6 @@ function showExample(shown) {
 const stage = createStage(find("stage"), networks.sizesOf(trained), touched);
 const inspector = createInspector(touched);
 const teacher = createTeacher({
-  classes,
   examples,
   trained,
   random,
@@ -107,7 +106,6 @@ find("wrong").addEventListener("click", () => {
 for (const id of ["lines", "arrows"]) find(id).addEventListener("change", () => change({}));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change({}));
 
-say(find("about"), about);
 const first = networks.trace(trained, state.image).activations[1];
 change({ selected: { layer: 0, neuron: networks.brightest(Array.from(first)), source: null } });
 const downhill = createDownhill({ trained, examples });

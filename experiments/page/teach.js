@@ -9,7 +9,7 @@ const MOST = 5; // of the weights and of the biases
 const MOST_NEURONS = 16; // of a long layer those with the strongest wishes
 
 // `answered(label)` when a digit is chosen, `changed(network)` after a step, `touched(layer, neuron, source)` for a line.
-export function createTeacher({ classes, examples, trained, random, answered, changed, touched }) {
+export function createTeacher({ examples, trained, random, answered, changed, touched }) {
   let view = null;
   let waiting = [];
   let earlier = null; // what there was to judge before the last step
@@ -18,13 +18,12 @@ export function createTeacher({ classes, examples, trained, random, answered, ch
   const judgedTrained = judge(trained, examples);
   let judged = { network: trained, ...judgedTrained };
 
-  for (let label = 0; label < classes; label += 1) {
-    const radio = html("input", { type: "radio", name: "answer", value: label });
+  const answers = find("answers").querySelectorAll("input");
+  for (const radio of answers) {
     radio.addEventListener("change", () => {
       earlier = null;
-      answered(label);
+      answered(Number(radio.value));
     });
-    find("answers").append(html("label", {}, radio, html("span", {}, String(label))));
   }
 
   const onOne = () => document.querySelector('input[name="what"]:checked').value === "one";
@@ -77,9 +76,7 @@ export function createTeacher({ classes, examples, trained, random, answered, ch
     if (view && next.image !== view.image) earlier = null;
     view = next;
     find("teach-note").classList.remove("alarm");
-    for (const radio of document.querySelectorAll('input[name="answer"]')) {
-      radio.checked = Number(radio.value) === view.label;
-    }
+    for (const radio of answers) radio.checked = Number(radio.value) === view.label;
     say(find("teach-note"), note(view, steps));
     const columns = [{ here: costHere(trained), ...judgedTrained }, earlier, judgement()];
     const row = (name, key, text) =>
