@@ -468,6 +468,8 @@ def test_every_control_does_what_it_says_and_nothing_jumps(browser: Any, folder:
         assert abs(full_seen - mini_seen) <= 300
         page.select_option("#against", "steps")
         assert "steps" in page.locator("#curves").text_content()
+        page.select_option("#above", "close")
+        assert "The last 40 steps" in text("#above-note")
         page.click("#downhill-again")
         assert ask("explorer.downhill.walks().mini.at.steps") == 0
         costs = ask("Object.values(explorer.downhill.walks()).map(({ judged }) => judged.cost)")

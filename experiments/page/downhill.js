@@ -3,14 +3,14 @@
 import { chosen, complaint, find, html, number, percent, repeater, say } from "page/dom.js";
 import { init, judge, sizesOf } from "page/network.js";
 import { normal, uniform } from "page/chance.js";
-import { distance, flat, plane, walk, walker } from "page/walk.js";
+import { RECENT, closePlane, distance, flat, plane, walk, walker } from "page/walk.js";
 import { plot } from "page/plot.js";
 
 const FRAME = 24; // milliseconds of walking between two pictures
 const MOST_POINTS = 400; // of a curve
 
 export function createDownhill({ trained, examples }) {
-  const fields = { full: find("full-rate"), mini: find("mini-rate"), batch: find("mini-batch"), against: find("against") };
+  const fields = { full: find("full-rate"), mini: find("mini-rate"), batch: find("mini-batch"), against: find("against"), above: find("above") };
   fields.batch.max = examples.length;
   let seed = 1;
   let walks = null;
@@ -75,7 +75,7 @@ export function createDownhill({ trained, examples }) {
   function single() {
     if (!ready()) return;
     for (const kind of ["full", "mini"]) advance(kind);
-    if (["full", "mini"].every(judgeWalk)) say(find("downhill-note"), "One step of each; the full batch has seen more for it.");
+    if (["full", "mini"].every(judgeWalk)) say(find("downhill-note"), "One step of each.");
     show();
   }
 
@@ -91,18 +91,7 @@ export function createDownhill({ trained, examples }) {
         points: walks[kind].curve.map((each) => ({ x: each[against], y: each.cost })),
       })),
     });
-    const [full, mini] = kinds.map((kind) => flat(walks[kind].at.network));
-    const start = walks.full.at.path.points[0];
-    const seenOn = plane(start, mini, full);
-    plot(find("paths"), {
-      x: "towards the mini-batch’s place",
-      y: "sideways, towards the full batch’s",
-      square: true,
-      series: [
-        { kind: "mini", name: NAMES.mini, points: [...walks.mini.at.path.points, mini].map(seenOn) },
-        { kind: "full", name: NAMES.full, points: [...walks.full.at.path.points, full].map(seenOn) },
-      ],
-    });
+    (fields.above.value === "whole" ? showWhole : showClose)();
     const row = (name, text) =>
       html("tr", {}, html("th", { scope: "row" }, name), ...kinds.map((kind) => html("td", {}, text(walks[kind]))));
     find("walked").replaceChildren(
@@ -111,8 +100,36 @@ export function createDownhill({ trained, examples }) {
       row("cost", ({ judged }) => number(judged.cost)),
       row("of the page’s images read right", ({ judged }) => percent(judged.accuracy)),
       row("length of the walk", ({ at }) => number(at.length)),
-      row("as far as it has led", ({ at }) => number(distance(start, flat(at.network)))),
+      row("as far as it has led", ({ at }) => number(distance(at.path.points[0], at.recent.at(-1)))),
     );
+  }
+
+  function showWhole() {
+    const [full, mini] = [walks.full.at, walks.mini.at];
+    const seenOn = plane(full.path.points[0], mini.recent.at(-1), full.recent.at(-1));
+    plot(find("paths"), {
+      x: "towards the mini-batch’s place",
+      y: "sideways, towards the full batch’s",
+      square: true,
+      series: ["mini", "full"].map((kind) => {
+        const { path, recent } = walks[kind].at;
+        return { kind, name: NAMES[kind], points: [...path.points, recent.at(-1)].map(seenOn) };
+      }),
+    });
+    say(find("above-note"), WHOLE);
+  }
+
+  function showClose() {
+    plot(find("paths"), {
+      x: "the way come in these steps",
+      y: "sideways",
+      square: true,
+      series: ["mini", "full"].map((kind) => {
+        const { recent } = walks[kind].at;
+        return { kind, name: NAMES[kind], points: recent.map(closePlane(recent)) };
+      }),
+    });
+    say(find("above-note"), CLOSE);
   }
 
   const roll = repeater(find("downhill-run"), frame);
@@ -125,9 +142,18 @@ export function createDownhill({ trained, examples }) {
     seed += 1;
     restart();
   });
-  fields.against.addEventListener("change", show);
+  for (const field of [fields.against, fields.above]) field.addEventListener("change", show);
   restart();
   return { walks: () => walks };
 }
+
+const WHOLE =
+  "Both walks from above, on the plane through the start and where each is now: the first axis leads from the start to " +
+  "the mini-batch’s place, the second is square to it, towards the full batch’s. It turns as they walk; both axes have " +
+  "one scale.";
+const CLOSE =
+  `The last ${RECENT} steps of each from close by, each on a plane of its own: the first axis leads from where they began ` +
+  "to where they ended, which is 1 for both, the second to the place that was farthest from this straight way. Both axes " +
+  "have one scale.";
 
 const NAMES = { full: "full batch", mini: "mini-batch" };

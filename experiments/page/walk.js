@@ -4,6 +4,7 @@ import { averageGradient, dot, step } from "page/network.js";
 import { shuffled } from "page/chance.js";
 
 const MOST_POINTS = 160; // of a path; every point is a whole network
+export const RECENT = 40; // steps that are kept one by one
 
 // Someone who stands at `network`, has taken no step, and draws the order of the examples from `random`.
 export const walker = (network, random) => ({
@@ -14,6 +15,7 @@ export const walker = (network, random) => ({
   steps: 0,
   length: 0,
   path: { points: [flat(network)], every: 1 },
+  recent: [flat(network)],
 });
 
 // One step on the next `batchSize` of the examples. Each epoch shows all of them once, in a new order; its last batch
@@ -30,8 +32,9 @@ export function walk(walker, examples, batchSize, rate) {
     waiting: waiting.slice(batchSize),
     seen: walker.seen + batch.length,
     steps,
-    length: walker.length + distance(flat(walker.network), here),
+    length: walker.length + distance(walker.recent.at(-1), here),
     path: steps % walker.path.every === 0 ? longer(walker.path, here) : walker.path,
+    recent: [...walker.recent.slice(-RECENT), here],
   };
 }
 
@@ -75,6 +78,23 @@ export function plane(start, one, other) {
       y += (place[i] - start[i]) * up[i];
     }
     return { x, y };
+  };
+}
+
+// The plane through the first and the last of some places, and through that one which is farthest from the straight way.
+// Lengths on it are in parts of that straight way.
+export function closePlane(places) {
+  const [start, end] = [places[0], places.at(-1)];
+  const across = unit(end.map((value, i) => value - start[i]));
+  const aside = places.map((place) => {
+    const away = place.map((value, i) => value - start[i]);
+    return dot(away, away) - dot(away, across) ** 2;
+  });
+  const seenOn = plane(start, end, places[aside.indexOf(Math.max(...aside))]);
+  const way = distance(start, end) || 1;
+  return (place) => {
+    const { x, y } = seenOn(place);
+    return { x: x / way, y: y / way };
   };
 }
 
