@@ -88,7 +88,7 @@ function showNeuron(pattern, { network, weightedSums, activations, selected }) {
   ];
   const terms = strongestTerms(w, before)
     .slice(0, TERMS)
-    .map((k) => [layer === 0 ? `pixel ${k}` : neuronName(layer - 1, k, layers), `${number(w[k])} × ${activation(before[k])}`]);
+    .map((k) => [`${layer === 0 ? "pixel" : "neuron"} ${k}`, `${number(w[k])} × ${activation(before[k])}`]);
   find("formula").replaceChildren(
     html("p", { class: "equation" }, `a = ${f("Σ w a′ + b")}`),
     html("p", { class: "equation more" }, `= ${f(plus)}`),

@@ -106,19 +106,18 @@ function note({ outputs, target, label }, steps) {
 function showWishes({ network, activations, target, label, nudges }, touched) {
   const layers = network.layers.length;
   const last = activations.length - 1;
-  const none = () => [html("p", { class: "small" }, "Choose a digit to see them.")];
-  const fill = (id, content) => find(id).replaceChildren(...content());
+  const fill = (id, content) => find(id).replaceChildren(...content);
+  fill("wish-outputs", bars(activations[last], nudges && nudges.activations[last], label));
+  fill("wish-before", bars(activations[last - 1], nudges && nudges.activations[last - 1], null));
   if (nudges === null) {
-    for (const id of ["wish-outputs", "wish-before", "wish-weights", "wish-biases"]) fill(id, none);
+    for (const id of ["wish-weights", "wish-biases"]) fill(id, [html("p", { class: "small" }, "Choose a digit to see them.")]);
     return;
   }
-  fill("wish-outputs", () => bars(activations[last], nudges.activations[last], label));
-  fill("wish-before", () => bars(activations[last - 1], nudges.activations[last - 1], null));
   const wishes = nudges.layers.flatMap(({ weights, biases }, layer) =>
     Array.from(biases, (value, neuron) => ({ layer, neuron, source: null, value })),
   );
   const button = ({ layer, neuron, source, value }) => {
-    const from = source === null ? "" : `${layer === 0 ? `pixel ${source}` : neuronName(layer - 1, source, layers)} → `;
+    const from = source === null ? "" : `${layer === 0 ? "pixel" : "neuron"} ${source} → `;
     const element = html(
       "button",
       { type: "button", class: "go" },
@@ -128,8 +127,8 @@ function showWishes({ network, activations, target, label, nudges }, touched) {
     element.addEventListener("click", () => touched(layer, neuron, source));
     return element;
   };
-  fill("wish-weights", () => strongestWeights(nudges.layers).map(button));
-  fill("wish-biases", () => wishes.sort((one, other) => Math.abs(other.value) - Math.abs(one.value)).slice(0, MOST).map(button));
+  fill("wish-weights", strongestWeights(nudges.layers).map(button));
+  fill("wish-biases", wishes.sort((one, other) => Math.abs(other.value) - Math.abs(one.value)).slice(0, MOST).map(button));
 }
 
 const wish = (value) => (value === 0 ? "0" : `${value > 0 ? "▲ +" : "▼ "}${number(value, 2)}`);
@@ -149,23 +148,24 @@ function strongestWeights(layers) {
   return best;
 }
 
-// A row for each neuron: its number, its activation, the desired nudge as a bar and as a number.
+// A row for each neuron: its number, its activation, the desired nudge as a bar and as a number, where there are nudges.
 function bars(a, nudges, aim) {
-  const most = Math.max(...Array.from(nudges, Math.abs)) || 1;
+  const wishes = nudges ?? new Float64Array(a.length);
+  const most = Math.max(...Array.from(wishes, Math.abs)) || 1;
   const shown = Array.from(a, (_, j) => j)
-    .sort((one, other) => Math.abs(nudges[other]) - Math.abs(nudges[one]))
+    .sort((one, other) => Math.abs(wishes[other]) - Math.abs(wishes[one]))
     .slice(0, MOST_NEURONS)
     .sort((one, other) => one - other);
   return shown.map((j) => {
-    const part = html("i", { class: nudges[j] > 0 ? "up" : "down" });
-    part.style.width = `${(50 * Math.abs(nudges[j])) / most}%`;
+    const part = html("i", { class: wishes[j] > 0 ? "up" : "down" });
+    part.style.width = `${(50 * Math.abs(wishes[j])) / most}%`;
     return html(
       "div",
       { class: j === aim ? "wish aim" : "wish" },
       html("b", {}, String(j)),
       html("span", {}, activation(a[j])),
       html("span", { class: "bar" }, part),
-      html("span", { class: nudges[j] > 0 ? "up-text" : "down-text" }, wish(nudges[j])),
+      html("span", { class: wishes[j] > 0 ? "up-text" : "down-text" }, nudges ? wish(wishes[j]) : ""),
     );
   });
 }
