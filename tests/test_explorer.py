@@ -321,7 +321,10 @@ def test_a_finger_draws_and_the_page_stays_where_it_is(browser: Any, folder: Pat
             place = {"x": box["x"] + x * box["width"] / 280, "y": box["y"] + y * box["height"] / 280}
             finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place]})
         finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-        arrived = "([x, y]) => { const at = explorer.state.strokes[0]?.at(-1); return Math.hypot(at?.x - x, at?.y - y) < 1.5; }"
+        arrived = """([x, y]) => {
+          const at = explorer.state.strokes[0]?.at(-1);
+          return at && Math.hypot(at.x - x, at.y - y) < 1.5;
+        }"""
         opened.page.wait_for_function(arrived, arg=stroke[-1])
         opened.page.wait_for_function("document.getElementById('guess').textContent === '1'")
         assert opened.ask("scrollY") == 0
