@@ -4,7 +4,7 @@
 
 A table of published results, each one configuration of the same pure functions, trained from several starts at once:
 published, ours, how near is near enough, and the verdict. --quick takes the rows of up to a minute each on two cores,
-seven minutes in all; --only names rows, those for an accelerator too; without either all others run, in three quarters
+four minutes in all; --only names rows, those for an accelerator too; without either all others run, in three quarters
 of an hour.
 """
 

@@ -18,6 +18,14 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// What a screen reader calls an element.
+export function label(element, text) {
+  if (element.getAttribute("aria-label") !== text) element.setAttribute("aria-label", text);
+}
+
+// For whoever listens to the page: once for each thing that somebody did, not at every movement.
+export const announce = (text) => say(find("said"), text);
+
 // So many digits that matter.
 export function number(value, digits = 3) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : signed(value < 0, "∞");
@@ -34,16 +42,29 @@ const signed = (negative, text) => (negative ? `−${text}` : text);
 
 const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
 
-export const activation = (a) => signed(a < 0, Math.abs(a).toFixed(2));
+export const activation = (a) => (Math.abs(a) < 1000 ? signed(a < 0, Math.abs(a).toFixed(2)) : number(a));
 
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-// What a number field holds, or null where it holds nothing that its limits allow.
-export const chosen = (input) => (input.checkValidity() ? input.valueAsNumber : null);
+// What a number field holds, or null where it holds nothing that its limits allow. Rates are written in fields for text,
+// for those for numbers drop a decimal comma without a word: 0,5 would be 5.
+export function chosen(input) {
+  const decimal = input.inputMode === "decimal";
+  const value = decimal ? Number(input.value.trim().replace(",", ".") || NaN) : input.valueAsNumber;
+  const allowed = decimal ? value >= input.min && value <= input.max : input.checkValidity();
+  return allowed && Number.isFinite(value) ? value : null;
+}
+
+// Marks the fields as right or wrong while somebody writes in them.
+export function watch(...inputs) {
+  for (const input of inputs) {
+    input.addEventListener("input", () => input.setAttribute("aria-invalid", String(chosen(input) === null)));
+  }
+}
 
 // What is wrong with the number fields, in words; empty where nothing is.
 export function complaint(...inputs) {
-  const wrong = inputs.find((input) => !input.checkValidity());
+  const wrong = inputs.find((input) => chosen(input) === null);
   if (!wrong) return "";
   const name = wrong.getAttribute("aria-label") ?? wrong.closest("label").textContent.trim();
   const most = wrong.max === "" ? "" : ` and ${wrong.max}`;
@@ -52,14 +73,16 @@ export function complaint(...inputs) {
 }
 
 // Does something again and again until it is stopped: once a frame, or twice a second for whoever wants little motion.
-export function repeater(button, action) {
+// `stopped()` is called when it has come to rest.
+export function repeater(button, action, stopped) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const resting = button.textContent;
   let running = false;
   const next = () => (calm.matches ? setTimeout(turn, 500) : requestAnimationFrame(turn));
   const show = (on) => {
+    if (running && !on) stopped();
     running = on;
-    button.setAttribute("aria-pressed", String(on));
+    button.classList.toggle("running", on);
     button.textContent = on ? "Pause" : resting;
   };
   let waiting = null;

@@ -1,6 +1,6 @@
 // Full batch and mini-batch downhill from the same random start, side by side.
 
-import { chosen, complaint, find, html, number, percent, repeater, say } from "page/dom.js";
+import { announce, chosen, complaint, find, html, number, percent, repeater, say, watch } from "page/dom.js";
 import { init, judge, sizesOf } from "page/network.js";
 import { normal, uniform } from "page/chance.js";
 import { RECENT, closePlane, distance, flat, plane, walk, walker } from "page/walk.js";
@@ -12,6 +12,8 @@ const MOST_POINTS = 400; // of a curve
 export function createDownhill({ trained, examples }) {
   const fields = { full: find("full-rate"), mini: find("mini-rate"), batch: find("mini-batch"), against: find("against"), above: find("above") };
   fields.batch.max = examples.length;
+  fields.batch.value = Math.min(fields.batch.value, examples.length);
+  watch(fields.full, fields.mini, fields.batch);
   let seed = 1;
   let walks = null;
 
@@ -47,6 +49,7 @@ export function createDownhill({ trained, examples }) {
   function refuse(why) {
     say(find("downhill-note"), why);
     find("downhill-note").classList.add("alarm");
+    announce(why);
     return false;
   }
 
@@ -54,6 +57,7 @@ export function createDownhill({ trained, examples }) {
     const wrong = complaint(fields.full, fields.mini, fields.batch);
     if (wrong) return refuse(wrong);
     find("downhill-note").classList.remove("alarm");
+    say(find("downhill-note"), "");
     return true;
   }
 
@@ -77,6 +81,16 @@ export function createDownhill({ trained, examples }) {
     for (const kind of ["full", "mini"]) advance(kind);
     if (["full", "mini"].every(judgeWalk)) say(find("downhill-note"), "One step of each.");
     show();
+    tell();
+  }
+
+  function tell() {
+    if (find("downhill-note").classList.contains("alarm")) return;
+    const words = ["full", "mini"].map((kind) => {
+      const { at, judged } = walks[kind];
+      return `${NAMES[kind]}: ${at.steps.toLocaleString("en")} steps, cost ${number(judged.cost)}`;
+    });
+    announce(`${words.join("; ")}.`);
   }
 
   function show() {
@@ -98,7 +112,7 @@ export function createDownhill({ trained, examples }) {
       row("steps", ({ at }) => at.steps.toLocaleString("en")),
       row("examples seen", ({ at }) => at.seen.toLocaleString("en")),
       row("cost", ({ judged }) => number(judged.cost)),
-      row("of the page’s images read right", ({ judged }) => percent(judged.accuracy)),
+      row("read right, of these same images", ({ judged }) => percent(judged.accuracy)),
       row("length of the walk", ({ at }) => number(at.length)),
       row("as far as it has led", ({ at }) => number(distance(at.path.points[0], at.recent.at(-1)))),
     );
@@ -132,7 +146,7 @@ export function createDownhill({ trained, examples }) {
     say(find("above-note"), CLOSE);
   }
 
-  const roll = repeater(find("downhill-run"), frame);
+  const roll = repeater(find("downhill-run"), frame, tell);
   find("downhill-step").addEventListener("click", () => {
     roll.stop();
     single();

@@ -1,6 +1,6 @@
 // One neuron and one line from close by: weights as a picture, the formula filled in, the three factors.
 
-import { html, find, number, chosen, say, activation } from "page/dom.js";
+import { html, find, label, number, chosen, say, activation } from "page/dom.js";
 import { dot, factors, functionName } from "page/network.js";
 import { SIDE } from "page/digit.js";
 import { drawSigned, strongest } from "page/picture.js";
@@ -34,6 +34,7 @@ export function createInspector(touched) {
     const place = chosen(source);
     if (place !== null) touched(view.selected.layer, view.selected.neuron, place);
   });
+  source.addEventListener("blur", () => (source.value = lineOf(view)));
 
   function show(next) {
     view = next;
@@ -42,7 +43,7 @@ export function createInspector(touched) {
     const inputs = network.layers[selected.layer].weights[selected.neuron].length;
     source.max = inputs - 1;
     const line = lineOf(view);
-    if (document.activeElement !== source || chosen(source) !== line) source.value = line;
+    if (document.activeElement !== source) source.value = line;
     showLine(view, line);
   }
   return { show };
@@ -71,8 +72,7 @@ function showNeuron(pattern, { network, weightedSums, activations, selected }) {
   const scale = strongest(w);
   drawSigned(pattern, w, columns, scale);
   const over = layer === 0 ? "pixels" : "neurons of the layer before";
-  pattern.setAttribute("role", "img");
-  pattern.setAttribute("aria-label", `The ${w.length} weights of ${name} over the ${over}`);
+  label(pattern, `The ${w.length} weights of ${name} over the ${over}`);
   say(
     find("pattern-help"),
     `Its ${w.length} weights over the ${over}: blue excites, red silences, full colour at ±${number(scale)}. Touch one to see its line.`,

@@ -4,7 +4,7 @@ import * as networks from "page/network.js";
 import * as digits from "page/digit.js";
 import * as walks from "page/walk.js";
 import { normal, uniform } from "page/chance.js";
-import { activation, chosen, find, say } from "page/dom.js";
+import { activation, announce, chosen, find, say } from "page/dom.js";
 import { read } from "page/data.js";
 import { createPad } from "page/pad.js";
 import { createStage } from "page/stage.js";
@@ -14,6 +14,14 @@ import { createDownhill } from "page/downhill.js";
 
 const { network: trained, examples, classes } = read(find("data").textContent);
 const random = uniform(7);
+
+// What was written here before the page was left is not what is shown when it is opened again.
+for (const field of document.querySelectorAll("input, select")) field.autocomplete = "off";
+find("negative").hidden = !["tanh", "scaled_tanh"].includes(trained.activation);
+// Sigmoids bear larger steps than the others.
+if (trained.activation !== "sigmoid") {
+  for (const id of ["teach-rate", "full-rate", "mini-rate"]) find(id).value = Number(find(id).value) / 10;
+}
 
 const state = {
   network: trained,
@@ -54,8 +62,7 @@ function whatIsShown() {
   return "Your drawing, scaled and centred as MNIST’s digits were.";
 }
 
-// For whoever listens to the page: when a drawing or an image is there, not at every movement of the pen.
-const announce = () => say(find("said"), `${whatIsShown()} It says ${find("guess").textContent}, ${find("certainty").textContent}.`);
+const announceGuess = () => announce(`${whatIsShown()} It says ${find("guess").textContent}, ${find("certainty").textContent}.`);
 
 function touched(layer, neuron, source) {
   change({ selected: { layer, neuron, source } });
@@ -63,9 +70,9 @@ function touched(layer, neuron, source) {
 
 function showExample(shown) {
   pad.clear();
-  find("number").value = shown;
+  if (chosen(find("number")) !== shown) find("number").value = shown;
   change({ shown, image: examples[shown].image, label: examples[shown].label, strokes: [] });
-  announce();
+  announceGuess();
 }
 
 const stage = createStage(find("stage"), networks.sizesOf(trained), touched);
@@ -81,15 +88,17 @@ const teacher = createTeacher({
 const pad = createPad(find("pad"), {
   drawn: (image, strokes) => {
     const begun = state.shown !== null || state.strokes.length === 0;
+    find("number").value = "";
     change({ image, strokes: [...strokes], shown: null, label: begun ? null : state.label });
   },
-  lifted: announce,
+  lifted: announceGuess,
 });
 
 find("clear").addEventListener("click", () => {
   pad.clear();
+  find("number").value = "";
   change({ image: new Float64Array(digits.SIDE ** 2), shown: null, label: null, strokes: [] });
-  announce();
+  announceGuess();
 });
 find("number").max = examples.length - 1;
 find("number").addEventListener("input", () => {
@@ -101,7 +110,10 @@ find("wrong").addEventListener("click", () => {
   const wrong = examples.map(({ image, label }, i) => (networks.classify(state.network, image) === label ? -1 : i));
   const others = wrong.filter((i) => i >= 0 && i !== state.shown);
   if (others.length) showExample(others[Math.floor(random() * others.length)]);
-  else for (const id of ["shown", "said"]) say(find(id), "It gets no other image of the page wrong.");
+  else {
+    say(find("shown"), "It gets no other image of the page wrong.");
+    announce(find("shown").textContent);
+  }
 });
 for (const id of ["lines", "arrows"]) find(id).addEventListener("change", () => change({}));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change({}));

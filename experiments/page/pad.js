@@ -12,6 +12,7 @@ export function createPad(canvas, { drawn, lifted }) {
   let sheet = blank();
   let strokes = [];
   let waiting = false;
+  let pointer = null; // the one that draws; a second finger or the palm does not
 
   function add(point) {
     const stroke = strokes.at(-1);
@@ -57,6 +58,8 @@ export function createPad(canvas, { drawn, lifted }) {
     sheet = blank();
     strokes = [];
     pen.down = false;
+    if (pointer !== null) canvas.releasePointerCapture(pointer);
+    pointer = null;
     show();
   }
 
@@ -66,19 +69,26 @@ export function createPad(canvas, { drawn, lifted }) {
   };
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button !== 0) return;
-    canvas.setPointerCapture(event.pointerId);
+    if (event.button !== 0 || pointer !== null) return;
+    pointer = event.pointerId;
+    pen.down = false;
+    canvas.setPointerCapture(pointer);
     strokes.push([]);
     add(place(event));
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    if (event.pointerId !== pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
     for (const each of events.length ? events : [event]) add(place(each));
   });
-  canvas.addEventListener("lostpointercapture", () => requestAnimationFrame(lifted));
+  canvas.addEventListener("lostpointercapture", (event) => {
+    if (event.pointerId !== pointer) return;
+    pointer = null;
+    requestAnimationFrame(lifted);
+  });
 
   canvas.addEventListener("keydown", (event) => {
+    if (pointer !== null) return;
     if (event.key === " ") {
       pen.down = !pen.down;
       if (pen.down) {

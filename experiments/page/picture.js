@@ -33,7 +33,7 @@ function colour(name) {
   return [1, 3, 5].map((begin) => parseInt(code.slice(begin, begin + 2), 16));
 }
 
-export function paint(canvas, width, height, colourAt) {
+function paint(canvas, width, height, colourAt) {
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   const picture = new ImageData(width, height);

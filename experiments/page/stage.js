@@ -1,6 +1,6 @@
 // The network from left to right: 784 pixels, the hidden layers, the outputs, and the lines between them.
 
-import { html, svg, activation, say } from "page/dom.js";
+import { html, svg, activation, label, say } from "page/dom.js";
 import { SIDE } from "page/digit.js";
 import { drawImage } from "page/picture.js";
 
@@ -12,7 +12,7 @@ const LEVELS = 4;
 const FAINT = 0.06; // of the strongest line of the layer; below that it is not drawn
 const NEAR = 9; // pixels from a line that still touch it
 
-export const layerName = (layer, layers) => (layer === layers - 1 ? "output" : `hidden layer ${layer + 1}`);
+const layerName = (layer, layers) => (layer === layers - 1 ? "output" : `hidden layer ${layer + 1}`);
 
 export const neuronName = (layer, neuron, layers) =>
   layer === layers - 1 ? `output ${neuron}` : `neuron ${neuron} of ${layerName(layer, layers)}`;
@@ -48,7 +48,7 @@ export function createStage(box, sizes, touched) {
     captions.replaceChildren(
       caption(picture.x + picture.side / 2, picture.y - 10, `${sizes[0]} pixels`),
       ...places.layers.map(({ x }, layer) =>
-        caption(x, 16, `${sizes[layer + 1]} ${layer === layers - 1 ? "outputs" : places.narrow ? "" : "neurons"}`),
+        caption(x, 16, `${sizes[layer + 1]} ${places.narrow ? "" : layer === layers - 1 ? "outputs" : "neurons"}`),
       ),
     );
     buttons.forEach((row, layer) => row.forEach((each, j) => put(each, places.layers[layer].neurons[j])));
@@ -73,7 +73,7 @@ export function createStage(box, sizes, touched) {
         light(each, a[j], scale, most > 0 ? (Math.min(1, loud) * wishes[j]) / most : 0, places.layers[layer].neurons[j].r);
         each.element.setAttribute("aria-pressed", String(chosen));
         each.element.setAttribute("tabindex", chosen ? "0" : "-1");
-        each.element.setAttribute("aria-label", `${neuronName(layer, j, layers)}, activation ${activation(a[j])}`);
+        label(each.element, `${neuronName(layer, j, layers)}, activation ${activation(a[j])}`);
         if (layer === layers - 1) {
           each.element.classList.toggle("brightest", j === best);
           say(each.value, activation(a[j]));
@@ -166,7 +166,7 @@ function light({ light, nudge }, a, scale, wish, r) {
   nudge.setAttribute("class", `nudge ${wish > 0 ? "up" : "down"}`);
 }
 
-// The lines worth drawing, weak ones first: {layer, neuron, source, strength from -1 to 1, own, x1, y1, x2, y2}.
+// The lines worth drawing, weak ones first, and the chosen one in any case: {layer, neuron, source, strength from -1 to 1, own, x1, y1, x2, y2}.
 function strongLines({ network, activations, selected, show }, places) {
   return network.layers.flatMap(({ weights }, layer) => {
     const before = activations[layer];
@@ -175,16 +175,17 @@ function strongLines({ network, activations, selected, show }, places) {
       const own = selected.layer === layer && selected.neuron === neuron;
       for (let source = 0; source < w.length; source += 1) {
         const value = show === "weights" ? w[source] : w[source] * before[source];
-        if (value !== 0) lines.push({ layer, neuron, source, value, own });
+        if (value !== 0 || (own && source === selected.source)) lines.push({ layer, neuron, source, value, own });
       }
     });
     lines.sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
     const most = Math.abs(lines[0]?.value ?? 0);
     const strong = lines.slice(0, layer === 0 ? FROM_PIXELS.all : BETWEEN);
     const own = lines.filter((line) => line.own).slice(0, layer === 0 ? FROM_PIXELS.own : Infinity);
-    return [...new Set([...own, ...strong])]
-      .filter(({ value }) => Math.abs(value) > FAINT * most)
-      .map((line) => ({ ...line, strength: line.value / most, ...ends(places, line) }))
+    const chosen = lines.filter((line) => line.own && line.source === selected.source);
+    return [...new Set([...chosen, ...own, ...strong])]
+      .filter((line) => Math.abs(line.value) > FAINT * most || chosen.includes(line))
+      .map((line) => ({ ...line, strength: line.value / (most || 1), ...ends(places, line) }))
       .reverse();
   });
 }
@@ -207,11 +208,11 @@ function drawLines(group, lines, selected) {
       for (const sign of ["plus", "minus"]) paths.set(`${own}${sign} level${level}`, []);
     }
   }
-  for (const sign of ["plus", "minus"]) paths.set(`${sign} chosen`, []);
+  for (const sign of ["plus", "minus", "zero"]) paths.set(`${sign} chosen`, []);
   for (const line of lines) {
     const chosen = selected.source === line.source && line.own;
     const level = Math.ceil(LEVELS * Math.abs(line.strength));
-    const sign = line.strength > 0 ? "plus" : "minus";
+    const sign = line.strength > 0 ? "plus" : line.strength < 0 ? "minus" : "zero";
     const name = chosen ? `${sign} chosen` : `${line.own ? "own " : ""}${sign} level${level}`;
     const way = `M${line.x1.toFixed(1)} ${line.y1.toFixed(1)}L${line.x2.toFixed(1)} ${line.y2.toFixed(1)}`;
     paths.get(name).push(way);

@@ -1,7 +1,7 @@
 // What this example wants of every number, and steps that give it what it wants.
 
-import { find, html, number, activation, percent, chosen, complaint, repeater, say } from "page/dom.js";
-import { averageGradient, backprop, judge, squaredError, step, forward } from "page/network.js";
+import { find, html, number, activation, announce, percent, chosen, complaint, repeater, say, watch } from "page/dom.js";
+import { averageGradient, backprop, dot, forward, judge, squaredError, step } from "page/network.js";
 import { shuffled } from "page/chance.js";
 import { neuronName } from "page/stage.js";
 
@@ -12,9 +12,12 @@ const MOST_NEURONS = 16; // of a long layer those with the strongest wishes
 export function createTeacher({ examples, trained, random, answered, changed, touched }) {
   let view = null;
   let waiting = [];
-  let earlier = null; // what there was to judge before the last step
+  let earlier = null; // what there was to judge before the last step, and what that step should have changed
   const [rate, batch] = [find("teach-rate"), find("teach-batch")];
   batch.max = examples.length;
+  batch.value = Math.min(batch.value, examples.length);
+  watch(rate, batch);
+  const wishes = createWishes(touched);
   const judgedTrained = judge(trained, examples);
   let judged = { network: trained, ...judgedTrained };
 
@@ -37,16 +40,18 @@ export function createTeacher({ examples, trained, random, answered, changed, to
 
   // One step; false, with a word about it, where none can be taken.
   function take() {
-    const wrong = complaint(rate, batch);
+    const wrong = onOne() ? complaint(rate) : complaint(rate, batch);
     if (wrong) return refuse(wrong);
     if (onOne() && view.target === null) return refuse("Choose first which digit it should have been.");
     const { network, image, target } = view;
     const gradient = onOne() ? backprop(network, image, target) : averageGradient(network, nextBatch());
     const next = step(network, gradient, chosen(rate));
-    if (!Number.isFinite(judge(next, examples).cost)) {
+    const found = judge(next, examples);
+    if (!Number.isFinite(found.cost)) {
       return refuse("This step leads to numbers that are not finite; take a smaller rate.");
     }
-    earlier = judgement();
+    earlier = { ...judgement(), foretold: onOne() ? -chosen(rate) * lengthSquared(gradient) : null };
+    judged = { network: next, ...found };
     changed(next);
     return true;
   }
@@ -54,11 +59,16 @@ export function createTeacher({ examples, trained, random, answered, changed, to
   function refuse(why) {
     say(find("teach-note"), why);
     find("teach-note").classList.add("alarm");
+    announce(why);
     return false;
   }
 
-  const again = repeater(find("teach-again"), take);
-  find("teach-step").addEventListener("click", take);
+  const tell = () => find("teach-note").classList.contains("alarm") || announce(find("teach-note").textContent);
+  const again = repeater(find("teach-again"), take, tell);
+  find("teach-step").addEventListener("click", () => {
+    take();
+    tell();
+  });
   find("teach-back").addEventListener("click", () => {
     again.stop();
     earlier = null;
@@ -72,12 +82,18 @@ export function createTeacher({ examples, trained, random, answered, changed, to
     return { here: costHere(view.network), cost: judged.cost, accuracy: judged.accuracy };
   }
 
+  // The slope says how much a small step changes the cost; of a large one it is only the beginning.
+  function foretold() {
+    if (!earlier || earlier.foretold === null) return "";
+    return ` The slope foretold a change of ${number(earlier.foretold)}, it was ${number(costHere(view.network) - earlier.here)}.`;
+  }
+
   function show(next, steps) {
     if (view && next.image !== view.image) earlier = null;
     view = next;
     find("teach-note").classList.remove("alarm");
     for (const radio of answers) radio.checked = Number(radio.value) === view.label;
-    say(find("teach-note"), note(view, steps));
+    say(find("teach-note"), `${note(view, steps)}${foretold()}`);
     const columns = [{ here: costHere(trained), ...judgedTrained }, earlier, judgement()];
     const row = (name, key, text) =>
       html(
@@ -91,7 +107,7 @@ export function createTeacher({ examples, trained, random, answered, changed, to
       row(`cost over the ${examples.length} images`, "cost", number),
       row("of these read right", "accuracy", percent),
     );
-    showWishes(view, touched);
+    wishes.show(view);
   }
 
   return { show };
@@ -103,35 +119,57 @@ function note({ outputs, target, label }, steps) {
   return `How lousy, if it should have been ${label}? C = Σ (a − y)² = ${number(squaredError(outputs, target))}.${taken}`;
 }
 
-function showWishes({ network, activations, target, label, nudges }, touched) {
-  const layers = network.layers.length;
-  const last = activations.length - 1;
-  const fill = (id, content) => find(id).replaceChildren(...content);
-  fill("wish-outputs", bars(activations[last], nudges && nudges.activations[last], label));
-  fill("wish-before", bars(activations[last - 1], nudges && nudges.activations[last - 1], null));
-  if (nudges === null) {
-    for (const id of ["wish-weights", "wish-biases"]) fill(id, [html("p", { class: "small" }, "Choose a digit to see them.")]);
-    return;
+const lengthSquared = (layers) =>
+  layers.reduce((sum, { weights, biases }) => weights.reduce((all, w) => all + dot(w, w), sum + dot(biases, biases)), 0);
+
+// The four lists of what one example wants. Their buttons stay, so that one can press them while they change.
+function createWishes(touched) {
+  const lists = { weights: buttons(find("wish-weights"), touched), biases: buttons(find("wish-biases"), touched) };
+
+  function show({ network, activations, label, nudges }) {
+    const last = activations.length - 1;
+    find("wish-outputs").replaceChildren(...bars(activations[last], nudges && nudges.activations[last], label));
+    find("wish-before").replaceChildren(...bars(activations[last - 1], nudges && nudges.activations[last - 1], null));
+    const layers = network.layers.length;
+    lists.weights(nudges ? strongestWeights(nudges.layers) : [], layers);
+    lists.biases(nudges ? strongestBiases(nudges.layers) : [], layers);
   }
-  const wishes = nudges.layers.flatMap(({ weights, biases }, layer) =>
-    Array.from(biases, (value, neuron) => ({ layer, neuron, source: null, value })),
-  );
-  const button = ({ layer, neuron, source, value }) => {
-    const from = source === null ? "" : `${layer === 0 ? "pixel" : "neuron"} ${source} → `;
-    const element = html(
-      "button",
-      { type: "button", class: "go" },
-      html("span", {}, from + neuronName(layer, neuron, layers)),
-      html("span", { class: value > 0 ? "up-text" : "down-text" }, wish(value)),
-    );
-    element.addEventListener("click", () => touched(layer, neuron, source));
-    return element;
+  return { show };
+}
+
+// A function that shows wishes {layer, neuron, source, value} as buttons, or a word where there are none.
+function buttons(box, touched) {
+  const none = html("p", { class: "small" }, "Choose a digit to see them.");
+  const all = Array.from({ length: MOST }, () => {
+    const [name, value] = [html("span"), html("span")];
+    const element = html("button", { type: "button", class: "go" }, name, value);
+    const each = { element, name, value, wished: null };
+    element.addEventListener("click", () => touched(each.wished.layer, each.wished.neuron, each.wished.source));
+    return each;
+  });
+  box.replaceChildren(none, ...all.map(({ element }) => element));
+  return (wishes, layers) => {
+    none.hidden = wishes.length > 0;
+    all.forEach((each, i) => {
+      each.element.hidden = i >= wishes.length;
+      if (i >= wishes.length) return;
+      each.wished = wishes[i];
+      const { layer, neuron, source, value } = each.wished;
+      const from = source === null ? "" : `${layer === 0 ? "pixel" : "neuron"} ${source} → `;
+      say(each.name, from + neuronName(layer, neuron, layers));
+      say(each.value, wish(value));
+      each.value.className = value > 0 ? "up-text" : "down-text";
+    });
   };
-  fill("wish-weights", strongestWeights(nudges.layers).map(button));
-  fill("wish-biases", wishes.sort((one, other) => Math.abs(other.value) - Math.abs(one.value)).slice(0, MOST).map(button));
 }
 
 const wish = (value) => (value === 0 ? "0" : `${value > 0 ? "▲ +" : "▼ "}${number(value, 2)}`);
+
+const strongestBiases = (layers) =>
+  layers
+    .flatMap(({ biases }, layer) => Array.from(biases, (value, neuron) => ({ layer, neuron, source: null, value })))
+    .sort((one, other) => Math.abs(other.value) - Math.abs(one.value))
+    .slice(0, MOST);
 
 function strongestWeights(layers) {
   let best = [];

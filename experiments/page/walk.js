@@ -70,7 +70,9 @@ export function plane(start, one, other) {
   const across = unit(one.map((value, i) => value - start[i]));
   const away = other.map((value, i) => value - start[i]);
   const along = dot(away, across);
-  const up = unit(away.map((value, i) => value - along * across[i]));
+  const aside = away.map((value, i) => value - along * across[i]);
+  // What rounding leaves of places on one line is no direction.
+  const up = dot(aside, aside) > 1e-18 * dot(away, away) ? unit(aside) : aside.map(() => 0);
   return (place) => {
     let [x, y] = [0, 0];
     for (let i = 0; i < place.length; i += 1) {
