@@ -570,21 +570,146 @@ def test_the_keyboard_alone_is_enough(browser: Any, folder: Path):
         ("#teach-batch", "301", "#teach-again", "#teach-note", "batch size is 301; it must be a whole number between"),
         ("#mini-batch", "2.5", "#downhill-run", "#downhill-note", "images is 2.5; it must be a whole number"),
         ("#mini-batch", "0", "#downhill-step", "#downhill-note", "images is 0; it must be a whole number between 1"),
-        ("#full-rate", "1e9", "#downhill-step", "#downhill-note", "rate is 1e9; it must be a number between 0 and"),
+        (
+            "#full-rate",
+            "1e9",
+            "#downhill-step",
+            "#downhill-note",
+            "full batch rate is 1e9; it must be a number between",
+        ),
+        ("#mini-rate", "fast", "#downhill-run", "#downhill-note", "mini-batch rate is fast; it must be a number"),
     ],
 )
 def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
     browser: Any, folder: Path, field: str, value: str, button: str, note: str, said: str
 ):
     with Opened(browser, folder / "explorer.html") as opened:
+        if field == "#teach-batch":
+            opened.page.check('input[name="what"][value="batch"]')
         opened.page.fill(field, value)
         opened.page.click(button)
         opened.page.wait_for_timeout(50)
         assert said in opened.text(note)
+        assert said in opened.text("#said")
         assert opened.ask("explorer.state.steps + explorer.downhill.walks().full.at.steps") == 0
         opened.page.fill("#number", "300")
         opened.page.fill("#source", "-1")
         assert opened.ask("[explorer.state.shown, explorer.state.selected.source]") == [0, None]
+
+
+def test_a_decimal_comma_is_one_and_a_field_that_is_not_used_does_not_count(browser: Any, folder: Path):
+    with Opened(browser, folder / "explorer.html") as opened:
+        opened.page.fill("#teach-batch", "")
+        opened.page.fill("#teach-rate", "0,5")
+        opened.page.click("#teach-step")
+        assert "1 step away" in opened.text("#teach-note")
+        moved, predicted = opened.ask(
+            """() => {
+              const { state, trained, examples: [example], flat, backprop, distance } = explorer;
+              const gradient = flat({ layers: backprop(trained, example.image, example.target) });
+              const length = Math.hypot(...gradient);
+              return [distance(flat(state.network), flat(trained)) / length, -0.5 * length ** 2];
+            }"""
+        )
+        assert moved == pytest.approx(0.5)
+        foretold = opened.text("#teach-note").split("foretold a change of ")[1].split(",")[0]
+        front, *power = foretold.replace("−", "-").split("·10")
+        exponent = int(power[0].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) if power else 0
+        assert float(front) * 10**exponent == pytest.approx(predicted, rel=0.01)
+
+
+def test_walks_on_one_line_lie_on_the_first_axis_and_lengths_are_kept(browser: Any, folder: Path):
+    with Opened(browser, folder / "explorer.html") as opened:
+        page, ask = opened.page, opened.ask
+        for _ in range(8):  # a single step is straight
+            page.click("#downhill-other")
+            page.click("#downhill-step")
+            for kind in ("full", "mini"):
+                places = f"explorer.downhill.walks().{kind}.at.recent"
+                end = ask(f"explorer.closePlane({places})({places}.at(-1))")
+                assert end == {"x": pytest.approx(1), "y": pytest.approx(0, abs=1e-6)}
+        # Mini-batches of all images at the same rate are full batches in another order.
+        for field, value in (("#full-rate", "4"), ("#mini-rate", "4"), ("#mini-batch", "300")):
+            page.fill(field, value)
+        page.click("#downhill-again")
+        for _ in range(4):
+            page.click("#downhill-step")
+        end, length = ask(
+            """() => {
+              const { full, mini } = explorer.downhill.walks();
+              const [start, one, other] = [full.at.path.points[0], mini.at.recent.at(-1), full.at.recent.at(-1)];
+              return [explorer.plane(start, one, other)(other), explorer.distance(start, other)];
+            }"""
+        )
+        assert end == {"x": pytest.approx(length), "y": pytest.approx(0, abs=1e-6)}
+
+
+def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
+    with Opened(browser, folder / "explorer.html") as opened:
+        page, ask = opened.page, opened.ask
+        page.click("#wrong")
+        for box in ("weights", "biases"):
+            for index in range(5):
+                page.locator(f"#wish-{box} button").nth(index).focus()
+                page.keyboard.press("Enter")
+                assert ask(f"document.activeElement === document.querySelectorAll('#wish-{box} button')[{index}]")
+                if box == "weights":  # the line that it names is drawn, however faint
+                    assert page.locator("#stage .chosen").count() == 3
+                    drawn = "Array.from(document.querySelectorAll('#stage .chosen'), (path) => path.getAttribute('d'))"
+                    assert any(ask(drawn))
+        page.click("#teach-again")
+        page.locator("#wish-biases button").first.click(delay=80)
+        assert ask("explorer.state.selected.source") is None
+        page.emulate_media(color_scheme="dark")
+        page.set_viewport_size({"width": 700, "height": 800})
+        page.wait_for_function("explorer.state.steps > 5")
+        page.click("#teach-again")
+
+
+def test_only_one_pointer_draws_and_clearing_lifts_it(browser: Any, folder: Path):
+    phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
+    with Opened(browser, folder / "explorer.html", **phone) as opened:
+        box = opened.page.locator("#pad").bounding_box()
+        hand = opened.context.new_cdp_session(opened.page)
+
+        def touch(kind: str, *places: tuple[int, int]) -> None:
+            points = [
+                {"id": i, "x": box["x"] + x * box["width"] / 280, "y": box["y"] + y * box["height"] / 280}
+                for i, (x, y) in enumerate(places)
+            ]
+            hand.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touch("touchStart", (50, 50))
+        touch("touchMove", (60, 60))
+        touch("touchStart", (60, 60), (220, 220))
+        touch("touchMove", (70, 70), (230, 230))
+        touch("touchMove", (80, 80), (240, 240))
+        touch("touchEnd")
+        opened.page.wait_for_function("explorer.state.strokes[0]?.at(-1).x > 75")
+        strokes = opened.ask("explorer.state.strokes")
+        assert len(strokes) == 1
+        assert max(place["x"] for place in strokes[0]) < 85
+
+    with Opened(browser, folder / "explorer.html") as opened:
+        box = opened.page.locator("#pad").bounding_box()
+        opened.page.mouse.move(box["x"] + 50, box["y"] + 50)
+        opened.page.mouse.down()
+        opened.page.mouse.move(box["x"] + 90, box["y"] + 90)
+        opened.page.focus("#clear")
+        opened.page.keyboard.press("Enter")
+        opened.page.mouse.move(box["x"] + 120, box["y"] + 60)
+        opened.page.mouse.up()
+        opened.page.wait_for_timeout(50)
+        assert opened.ask("explorer.state.strokes") == []
+
+
+def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = saved(tmp_path / "relu.safetensors", (784, 16, 10), activation="relu")
+    main(explorer, monkeypatch, "--from", str(path), "--limit", "50", "--images", "5", "--out", str(tmp_path))
+    with Opened(browser, tmp_path / "explorer.html") as opened:
+        assert opened.ask("[...document.querySelectorAll('.number')].every((field) => explorer.chosen(field) !== null)")
+        opened.page.click("#downhill-step")
+        assert "One step of each" in opened.text("#downhill-note")
 
 
 def test_the_page_is_one_small_file_that_starts_at_once(browser: Any, folder: Path):
@@ -627,8 +752,8 @@ def test_a_deep_network_with_values_far_out_works(browser: Any, tmp_path: Path, 
         opened.page.locator(".neuron").nth(77).click()
         opened.page.click("#teach-step")
         opened.page.click("#downhill-step")
-        assert "NaN" not in opened.text("body")
-        assert "undefined" not in opened.text("body")
+        for odd in ("NaN", "not a number", "∞", "undefined"):
+            assert odd not in opened.text("body")
         assert opened.ask("document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -123,4 +123,4 @@ change({ selected: { layer: 0, neuron: networks.brightest(Array.from(first)), so
 const downhill = createDownhill({ trained, examples });
 
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
-window.explorer = { ...networks, ...digits, ...walks, normal, uniform, state, examples, trained, stage, downhill };
+window.explorer = { ...networks, ...digits, ...walks, chosen, normal, uniform, state, examples, trained, stage, downhill };
