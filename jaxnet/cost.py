@@ -199,7 +199,7 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
             part = mean(params, some_images, some_answers)
             return jax.tree.map(lambda t, p: t + size * p, total, part)
 
-        shapes = jax.eval_shape(mean, params, images[:1], answers[:1])
+        shapes = jax.eval_shape(mean, params, images[:chunk_size], answers[:chunk_size])
         total = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
         starts = jnp.arange(chunks) * chunk_size
         total, _ = jax.lax.scan(lambda total, start: (add(total, start, chunk_size), None), total, starts)

@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Float, Int, Num
 
 from jaxnet.cost import Mean
-from jaxnet.network import Params
+from jaxnet.network import Params, sizes_of
 
-Examples = tuple[Num[Array, "_ n_in"], Float[Array, "_ n_out"]]
-"""Images, as numbers or as bytes, and targets."""
+Examples = tuple[Num[Array, "_ n_in"], Int[Array, " _"]]
+"""Images, as numbers or as bytes, and labels."""
 
 
 class Metrics(NamedTuple):
@@ -94,14 +95,14 @@ def evaluate(
 ) -> Metrics:
     """Cost, accuracy and length of the gradient; `over` takes each mean over all the examples, as `in_chunks` does."""
 
-    def right(params: Params, images: Array, targets: Array) -> Array:
-        return accuracy(params, images, jnp.argmax(targets, axis=-1))
+    def targets(labels: Array) -> Array:
+        return jax.nn.one_hot(labels, sizes_of(params)[-1], dtype=jnp.float32)
 
-    def testing(params: Params, images: Array, targets: Array) -> tuple[Array, Array]:
-        return cost(params, images, targets), right(params, images, targets)
+    def testing(params: Params, images: Array, labels: Array) -> tuple[Array, Array]:
+        return cost(params, images, targets(labels)), accuracy(params, images, labels)
 
-    def training(params: Params, images: Array, targets: Array) -> tuple[Array, Array, Params]:
-        return *testing(params, images, targets), gradient(params, images, targets)
+    def training(params: Params, images: Array, labels: Array) -> tuple[Array, Array, Params]:
+        return *testing(params, images, labels), gradient(params, images, targets(labels))
 
     train_cost, train_accuracy, slope = over(training)(params, *train)
     if test is None:

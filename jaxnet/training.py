@@ -233,11 +233,12 @@ def _evaluate(
     gradient: Mean | None,
     chunk_size: int,
 ) -> Metrics:
+    cost, accuracy = jax.jit(cost), jax.jit(accuracy)  # so that each is traced once
+    gradient = jax.jit(gradient or jax.grad(cost))
+
     def one_network(params: Params) -> Metrics:
         over = _over(chunk_size, population)
-        return evaluate(
-            params, train, test, cost=cost, accuracy=accuracy, gradient=gradient or jax.grad(cost), over=over
-        )
+        return evaluate(params, train, test, cost=cost, accuracy=accuracy, gradient=gradient, over=over)
 
     return devices.together(jax.vmap(one_network)(params) if population else one_network(params))
 
@@ -293,8 +294,8 @@ def _descend(
     distort: Distortion | None,
     checkpoints: Checkpoints | None,
 ) -> tuple[Params, History]:
-    examples = _on_device("dataset", state.params, dataset)
-    tests = None if test is None else _on_device("test", state.params, test)
+    examples, targets = _on_device("dataset", state.params, dataset)
+    tests = None if test is None else _on_device("test", state.params, test)[0]
     n = len(dataset.images)
     _check_range("batch_size", batch_size, 1, n)
     steps_an_epoch = -(-n // batch_size)
@@ -332,7 +333,7 @@ def _descend(
     walk = functools.partial(_epoch, batch_size=batch_size, optimizer=optimizer, **functions)
     see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
-    images, targets = examples
+    images, _ = examples
     remake = functools.partial(_distorted, distort=distort, chunk_size=chunk_size)
 
     started = time.perf_counter()
@@ -452,12 +453,14 @@ def _check_layers(params: Params, ndim: int) -> None:
         raise ValueError("params has no layers; jaxnet.init makes some")
 
 
-def _on_device(name: str, params: Params, data: Dataset) -> Examples:
+def _on_device(name: str, params: Params, data: Dataset) -> tuple[Examples, Array]:
+    """The examples, and the targets of their labels."""
     n_in, *_, n_out = sizes_of(params)
     try:
         check(data)
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
-        return devices.everywhere((as_bytes(data.images), one_hot(data.labels, n_out)))
+        targets = one_hot(data.labels, n_out)
+        return devices.everywhere(((as_bytes(data.images), jnp.asarray(data.labels)), targets))
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error
