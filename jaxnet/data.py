@@ -106,12 +106,12 @@ def as_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> Float[Array, "n p
     if values.dtype != np.float32:
         return jnp.asarray(images)
     pixels = np.empty(values.shape, np.uint8)
-    for start in range(0, len(values), 1_000):  # so many at a time stay in the processor's cache
-        some = slice(start, start + 1_000)
+    for start in range(0, len(values), 200):  # so many at a time stay in the processor's cache
+        some = slice(start, start + 200)
         pixels[some] = np.rint(255 * values[some])
         if not np.array_equal(pixels[some] / np.float32(255), values[some]):
             return jnp.asarray(images)
-    return jnp.asarray(pixels)
+    return jax.device_put(pixels)
 
 
 def brightness(pixels: Float[Array, "*n"] | UInt8[Array, "*n"]) -> Float[Array, "*n"]:
@@ -153,12 +153,13 @@ def one_hot(labels: Int[Array | np.ndarray, " n"], classes: int = 10) -> Float[A
     Array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    if np.asarray(labels).dtype.kind not in "iu":
-        raise ValueError(f"labels has dtype {np.asarray(labels).dtype}; expected whole numbers")
-    low, high = (int(np.min(labels)), int(np.max(labels))) if len(labels) else (0, 0)
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "iu":
+        raise ValueError(f"labels has dtype {labels.dtype}; expected whole numbers")
+    low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
     if low < 0 or high >= classes:
         raise ValueError(f"labels run from {low} to {high}; with {classes} classes they must lie in 0 to {classes - 1}")
-    return jax.nn.one_hot(jnp.asarray(labels), classes, dtype=jnp.float32)
+    return jax.device_put(np.eye(classes, dtype=np.float32)[labels])  # `jnp.asarray` compiles something for each shape
 
 
 def load(name: str | os.PathLike[str] = "mnist", *, data_dir: str | None = None) -> tuple[Dataset, Dataset]:

@@ -97,7 +97,7 @@ def train(
     if not isinstance(optimizer, optax.GradientTransformation):
         raise TypeError(f"optimizer is {optimizer}; expected a transformation, such as optax.sgd(0.5)")
     _check_layers(params, ndim=2)
-    state = State(jax.tree.map(jnp.copy, params), jax.jit(optimizer.init)(params))
+    state = jax.jit(functools.partial(_fresh, optimizer=optimizer))(params)
     return _descend(
         key,
         state,
@@ -173,8 +173,7 @@ def train_population(
     if not (np.isfinite(rates) & (rates >= 0)).all():
         raise ValueError(f"rates has {rates[~(np.isfinite(rates) & (rates >= 0))]}; a rate is finite, zero or more")
     rates = jnp.asarray(rates, params[0].weights.dtype)
-    optimizer_state = jax.jit(jax.vmap(lambda one, rate: optimizer(rate).init(one)))(params, rates)
-    state = State(jax.tree.map(jnp.copy, params), optimizer_state)
+    state = jax.jit(jax.vmap(lambda one, rate: _fresh(one, optimizer(rate))))(params, rates)
     return _descend(
         key,
         state,
@@ -193,6 +192,11 @@ def train_population(
         distort=distort,
         checkpoints=checkpoints,
     )
+
+
+def _fresh(params: Params, optimizer: optax.GradientTransformation) -> State:
+    """To begin with: in memory of its own, which the epochs may overwrite."""
+    return State(jax.tree.map(jnp.copy, params), optimizer.init(params))
 
 
 @functools.partial(
@@ -345,7 +349,7 @@ def _descend(
         lowered.compile()
         seen = devices.everywhere(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
-        some = devices.everywhere(jnp.zeros(size, jnp.int32))
+        some = devices.everywhere(np.zeros(size, np.int32))
         _epoch.lower(state, rates, seen, targets, some, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
@@ -461,6 +465,6 @@ def _on_device(name: str, params: Params, data: Dataset) -> tuple[Examples, Arra
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
         targets = one_hot(data.labels, n_out)
-        return devices.everywhere(((as_bytes(data.images), jnp.asarray(data.labels)), targets))
+        return devices.everywhere(((as_bytes(data.images), jax.device_put(data.labels)), targets))
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error

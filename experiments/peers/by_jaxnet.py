@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -33,13 +32,13 @@ def trainer(
     """Compiled when each length of order first comes."""
     optimizer, epoch = descent(batch_size, rate, loss)
     compiled = jax.jit(epoch, donate_argnums=0)
-    pixels, answers = jaxnet.as_bytes(images), jnp.asarray(targets)
-    network = tuple(jaxnet.Layer(jnp.array(w), jnp.array(b)) for w, b in params)
+    pixels, answers = jaxnet.as_bytes(images), jax.device_put(targets)
+    network = tuple(jaxnet.Layer(jax.device_put(w.copy()), jax.device_put(b.copy())) for w, b in params)
     state = jaxnet.State(network, optimizer.init(network))
 
     def run(order: np.ndarray) -> None:
         nonlocal state
-        state = jax.block_until_ready(compiled(state, pixels, answers, jnp.asarray(order)))
+        state = jax.block_until_ready(compiled(state, pixels, answers, jax.device_put(order)))
 
     return Trainer(run, lambda: [(np.array(w), np.array(b)) for w, b in state.params])
 
