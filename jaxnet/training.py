@@ -465,6 +465,6 @@ def _on_device(name: str, params: Params, data: Dataset) -> tuple[Examples, Arra
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
         targets = one_hot(data.labels, n_out)
-        return devices.everywhere(((as_bytes(data.images), jax.device_put(data.labels)), targets))
+        return devices.everywhere(((as_bytes(data.images), jax.device_put(np.asarray(data.labels, np.int32))), targets))
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error

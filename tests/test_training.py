@@ -1,6 +1,7 @@
 import functools
 from typing import Any
 
+import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +76,16 @@ def test_looking_more_often_does_not_change_the_walk(few: Dataset):
     np.testing.assert_array_equal(history.steps, [0, 3, 6, 9, 11, 14, 17, 20, 22])
     np.testing.assert_array_equal(history.examples, [0, 30, 60, 90, 103, 133, 163, 193, 206])
     np.testing.assert_allclose(history.epochs, history.examples / 103)
+
+
+def test_labels_kept_as_bytes_may_be_fewer_than_the_outputs():
+    """A neuron above 255 must not be taken for the one that a byte can name."""
+    data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int8))
+    start = jaxnet.init(jax.random.key(0), (4, 260))
+    params, history = trained(data, params=start, batch_size=4, test=data)
+    network = [(np.asarray(w), np.asarray(b)) for w, b in params]
+    expected = by_numpy.cost(network, np.eye(4), np.eye(260)[data.labels])
+    np.testing.assert_allclose([history.train_cost[-1], history.test_cost[-1]], expected, rtol=1e-5)
 
 
 def test_evaluations_may_be_several_epochs_apart_and_the_last_step_is_always_seen(few: Dataset):
