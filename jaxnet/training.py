@@ -200,7 +200,9 @@ def _fresh(params: Params, optimizer: optax.GradientTransformation) -> State:
 
 
 @functools.partial(
-    jax.jit, static_argnames=("batch_size", "optimizer", "cost", "gradient", "chunk_size"), donate_argnames="state"
+    jax.jit,
+    static_argnames=("size", "batch_size", "optimizer", "cost", "gradient", "chunk_size"),
+    donate_argnames="state",
 )
 def _epoch(
     state: State,
@@ -208,14 +210,18 @@ def _epoch(
     images: Array,
     targets: Array,
     order: Array,
+    start: Array | int,
     *,
+    size: int,
     batch_size: int,
     optimizer: Callable[..., optax.GradientTransformation] | optax.GradientTransformation,
     cost: Mean,
     gradient: Mean | None,
     chunk_size: int,
 ) -> State:
+    """The stretch of an epoch that begins at `start` in the order and is `size` examples long."""
     slope = _over(chunk_size, population=rates is not None)(gradient or jax.grad(cost))
+    order = jax.lax.dynamic_slice_in_dim(order, start, size)
 
     def one_network(state: State, optimizer: optax.GradientTransformation) -> State:
         return epoch(state, images, targets, order, batch_size=batch_size, optimizer=optimizer, gradient=slope)
@@ -338,6 +344,7 @@ def _descend(
     see = functools.partial(_evaluate, population=rates is not None, accuracy=accuracy, **functions)
 
     images, _ = examples
+    in_turn = devices.everywhere(jax.device_put(np.arange(n)))
     remake = functools.partial(_distorted, distort=distort, chunk_size=chunk_size)
 
     started = time.perf_counter()
@@ -349,8 +356,7 @@ def _descend(
         lowered.compile()
         seen = devices.everywhere(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
     for size in {min(stretch, n), n % stretch or min(stretch, n)}:
-        some = devices.everywhere(np.zeros(size, np.int32))
-        _epoch.lower(state, rates, seen, targets, some, **walk.keywords).compile()
+        _epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **walk.keywords).compile()
     _evaluate.lower(state.params, examples, tests, **see.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
@@ -373,13 +379,13 @@ def _descend(
         tell()
         started = time.perf_counter()
         for index in range(done // n, epochs):
-            order = devices.everywhere(jnp.arange(n)) if batch_size == n else _shuffle(key, index, n)
+            order = in_turn if batch_size == n else _shuffle(key, index, n)
             if distort is not None:
                 seen = None  # the last epoch's make room before this one's are made
                 seen = remake(key, index, images)
             for start in range(done % n, n, stretch):
                 size = min(stretch, n - start)
-                state = walk(state, rates, seen, targets, jax.lax.dynamic_slice_in_dim(order, start, size))
+                state = walk(state, rates, seen, targets, order, start, size=size)
                 done, steps = done + size, steps - -size // batch_size
                 if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
                     seconds += _seconds_since(started, state)

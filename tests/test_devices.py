@@ -62,7 +62,7 @@ with jax.set_mesh(devices.mesh()):
     examples = devices.everywhere((jnp.zeros((n, 784), jnp.uint8), jnp.zeros((n, 10)), jnp.arange(n)))
     for batch_size in (10, 100, n):
         epoch = training._epoch.lower(
-            state, None, *examples,
+            state, None, *examples, 0, size=n,
             batch_size=batch_size, optimizer=optimizer, cost=jaxnet.cost, gradient=None, chunk_size=125,
         )
         text = epoch.compile().as_text()

@@ -109,6 +109,34 @@ def test_the_history_tells_what_the_functions_say(few: Dataset, mnist: tuple[Dat
     assert np.isnan(trained(few)[1].test_cost).all()
 
 
+@pytest.mark.parametrize(
+    ("precise", "options"),
+    [
+        (False, {"batch_size": 10}),
+        (True, {"batch_size": 10}),
+        (False, {"batch_size": 10, "evaluate_every": 4}),
+        (False, {"batch_size": 103}),
+        (False, {"batch_size": 20, "distort": functools.partial(jaxnet.distort, rotation=5.0)}),
+    ],
+)
+def test_nothing_is_compiled_while_the_clock_of_the_history_runs(
+    few: Dataset, precise: bool, options: dict, caplog: pytest.LogCaptureFixture
+):
+    def compiled() -> list[str]:
+        return [message for message in caplog.messages if "Finished XLA compilation" in message]
+
+    def look(history: jaxnet.History) -> None:
+        if len(history.steps) == 1:
+            assert compiled()  # it is what JAX says
+            caplog.clear()
+
+    jax.clear_caches()
+    promotion = jax.numpy_dtype_promotion("standard" if precise else "strict")
+    with jax.enable_x64(precise), promotion, jax.log_compiles(), caplog.at_level("WARNING", "jax"):
+        trained(few, progress=look, **options)
+    assert compiled() == []
+
+
 def test_progress_sees_the_history_grow(few: Dataset):
     lengths = []
     trained(few, progress=lambda history: lengths.append(len(history.steps)))
@@ -177,6 +205,8 @@ def test_a_population_shares_its_first_layers_product(few: Dataset):
         jnp.asarray(few.images),
         jaxnet.one_hot(few.labels),
         jnp.arange(100),
+        0,
+        size=100,
         batch_size=10,
         optimizer=optax.sgd,
         cost=jaxnet.cost,
