@@ -72,6 +72,7 @@ def test_hand_backprop_equals_autodiff_for_every_activation_and_cost(kind: dict)
         assert relative_difference(jaxnet.backprop(params, images[0], targets[0], **kind), one) < 1e-12
 
 
+@pytest.mark.long
 @settings(max_examples=8, deadline=None)
 @given(
     st.integers(0, 1_000_000),
@@ -97,6 +98,7 @@ def test_hand_backprop_equals_central_differences(seed: int, sizes: tuple[int, .
         assert abs(by_hand - difference) < 1e-7 * max(1, abs(difference))
 
 
+@pytest.mark.long
 @settings(max_examples=6, deadline=None)
 @given(st.integers(0, 1_000_000), st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple))
 def test_hand_backprop_with_relu_equals_central_differences_away_from_the_kinks(seed: int, sizes: tuple[int, ...]):

@@ -13,6 +13,8 @@ import jaxnet
 from experiments import benchmark, roofline
 from experiments.peers import programs
 
+pytestmark = pytest.mark.long
+
 SMALL = (
     "--limit 200 --repeats 1 --operations 1e6 --networks 784-16-16-10 --batches 10 full"
     " --populations 1 2 --parts speed populations --programs numpy c"

@@ -19,6 +19,7 @@ def bowl(seed: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return q @ np.diag(eigenvalues) @ q.T, rng.normal(size=n), np.sort(eigenvalues)
 
 
+@pytest.mark.long
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 1_000_000), st.integers(1, 12))
 def test_on_a_quadratic_bowl_everything_equals_its_closed_form(seed: int, n: int):
@@ -73,6 +74,7 @@ def test_the_error_of_a_sharpness_that_has_not_converged_bounds_its_distance_to_
         assert errors[0] > errors[1] > errors[2] >= 0
 
 
+@pytest.mark.long
 def test_the_network_is_a_function_of_many_variables_too(few: jaxnet.Dataset):
     with jax.enable_x64(True):
         key = jax.random.key(0)
@@ -101,6 +103,7 @@ def test_the_network_is_a_function_of_many_variables_too(few: jaxnet.Dataset):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), product, change)
 
 
+@pytest.mark.long
 def test_the_sharpness_of_a_network_equals_the_largest_eigenvalue_of_its_dense_hessian():
     with jax.enable_x64(True):
         params = jaxnet.init(jax.random.key(0), (5, 4, 3))

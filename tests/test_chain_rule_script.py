@@ -12,6 +12,8 @@ from test_experiments import PNG, main, refused
 import jaxnet
 from experiments import chain_rule, networks
 
+pytestmark = pytest.mark.long
+
 SMALL = ("--limit", "200", "--sample", "20")
 
 

@@ -198,11 +198,13 @@ def test_a_full_disk_and_a_folder_that_vanishes_are_told_and_the_rest_is_whole(
         one(data, checkpoints=Checkpoints(tmp_path / "file" / "run", seconds=0))
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path):
     """The short form of `python tests/faults.py`."""
     assert faults.kill_and_resume(kills=2, epochs=25, seed=1, folder=tmp_path) == 2
 
 
+@pytest.mark.long
 def test_a_script_resumes_and_removes_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     options = ["--limit", "200", "--epochs", "4", "--rate", "1", "--save-seconds", "0"]
     whole = main(train_digits, monkeypatch, *options, "--out", str(tmp_path / "whole"))

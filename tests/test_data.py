@@ -285,6 +285,7 @@ class TestTensorflowDatasets:
         with pytest.raises(ValueError, match='"titanic.* is not a set for image classification'):
             jaxnet.load("tfds:titanic", data_dir=str(tmp_path))
 
+    @pytest.mark.long
     def test_mnist_prepared_from_the_embedded_files_equals_the_embedded_arrays(
         self, mnist: Sets, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ):

@@ -16,6 +16,8 @@ from experiments.deep_big_simple import PRESETS, Config, recipe_of
 from experiments.recipes import Recipe
 from jaxnet import Dataset
 
+pytestmark = pytest.mark.long
+
 SMALL = ("--limit", "120", "--hidden", "20", "--epochs", "3", "--batch-size", "20")
 
 

@@ -43,6 +43,7 @@ print(compare(jaxnet.train_population, stacked, few, optax.sgd, rates, batch_siz
 """
 
 
+@pytest.mark.long
 def test_eight_devices_come_to_the_numbers_of_one():
     found = subprocess.run([sys.executable, "-c", EIGHT], capture_output=True, text=True, check=True)
     differences = [float(line) for line in found.stdout.split()]
@@ -95,6 +96,7 @@ def free_port() -> int:
 SMALL = ("-m", "experiments.train_digits", "--limit", "500", "--epochs", "2", "--rate", "1")
 
 
+@pytest.mark.long
 def test_processes_come_to_the_numbers_of_one_and_write_one_record(tmp_path: Path):
     processes = 2
     subprocess.run([sys.executable, *SMALL, "--out", str(tmp_path / "one")], check=True, capture_output=True)
@@ -134,6 +136,7 @@ def test_what_is_not_there_is_refused(options: str, message: str, tmp_path: Path
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.long
 def test_float64_and_a_trace_of_the_profiler(tmp_path: Path):
     command = [
         sys.executable,

@@ -214,6 +214,7 @@ def test_the_history_is_of_the_images_as_they_are(few: jaxnet.Dataset):
     )
 
 
+@pytest.mark.long
 def test_a_population_sees_the_distortions_that_one_network_sees(few: jaxnet.Dataset):
     wobble = functools.partial(jaxnet.distort, alpha=34.0, rotation=10.0)
     stacked = jax.vmap(jaxnet.init)(jax.random.split(KEY, 2))
@@ -236,6 +237,7 @@ def cut_after(epochs: float) -> Callable[[jaxnet.History], None]:
     return cut
 
 
+@pytest.mark.long
 def test_a_resumed_run_goes_on_with_the_same_distortions(few: jaxnet.Dataset, tmp_path: Path):
     """From the middle of an epoch, whose distortions are then made again."""
     wobble = functools.partial(jaxnet.distort, alpha=34.0)

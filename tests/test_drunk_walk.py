@@ -10,6 +10,8 @@ from test_experiments import PNG, main, refused
 import jaxnet
 from experiments import drunk_walk
 
+pytestmark = pytest.mark.long
+
 SMALL = (
     "--limit 100 --hidden 5 --arms full:1:8 20:0.5:3 --points 5 --close-steps 4 --drunks 2 --stages 3 --batches 3"
     " --grid 6 --plane-images 50"

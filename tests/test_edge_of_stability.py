@@ -12,6 +12,8 @@ from test_experiments import PNG, main, refused
 import jaxnet
 from experiments import edge_of_stability
 
+pytestmark = pytest.mark.long
+
 SMALL = "--limit 60 --hidden 4 --rates 1 2 --seeds 2 --steps 6 --every 2 --batch-size 20 --iterations 6"
 
 

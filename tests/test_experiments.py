@@ -32,6 +32,7 @@ def main(module: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> dict:
 SMALL = ("--limit", "300", "--epochs", "3", "--rate", "1.0")
 
 
+@pytest.mark.long
 def test_train_digits_trains_records_draws_and_classifies_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -67,6 +68,7 @@ def test_train_digits_trains_records_draws_and_classifies_again(
     assert (tmp_path / "results/train_digits/classified/record.json").exists()  # not over a training's record
 
 
+@pytest.mark.long
 def test_figures_are_drawn_again_from_the_record_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     main(train_digits, monkeypatch, *SMALL, "--out", str(tmp_path))
     pictures = {path: path.read_bytes() for path in tmp_path.glob("*.png")}
@@ -79,6 +81,7 @@ def test_figures_are_drawn_again_from_the_record_alone(tmp_path: Path, monkeypat
     assert {path: path.read_bytes() for path in tmp_path.glob("*.png")} == pictures
 
 
+@pytest.mark.long
 def test_every_choice_of_train_digits_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     options = (
         "--hidden 12 --activation relu --output softmax --loss cross_entropy --l2 0.001 --initial-weights unit_normal"
@@ -103,6 +106,7 @@ def test_a_digit_that_is_never_predicted_is_named(
     assert f"the digit {never[0]} is never predicted" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_images_in_colour_and_of_odd_sizes_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     rng = np.random.default_rng(0)
     for shape in ((4, 4, 3), (3, 5)):
@@ -115,6 +119,7 @@ def test_images_in_colour_and_of_odd_sizes_are_drawn(tmp_path: Path, monkeypatch
         assert record["results"]["sizes"] == [int(np.prod(shape)), 16, 16, 3]
 
 
+@pytest.mark.long
 def test_full_batch_vs_sgd_compares_records_and_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
@@ -136,6 +141,7 @@ def test_full_batch_vs_sgd_compares_records_and_draws(
     assert not (tmp_path / "tuning.png").exists()
 
 
+@pytest.mark.long
 def test_tuning_finds_the_best_rate_on_images_it_does_not_train_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -17,6 +17,8 @@ from test_experiments import main, refused
 import jaxnet
 from experiments import explorer
 
+pytestmark = pytest.mark.long
+
 LIMIT = 1_500_000
 
 # The digits 0 to 9 as a hand draws them on a sheet of 280 x 280, corner after corner; the pen is lifted at each slash.

@@ -8,6 +8,8 @@ from test_experiments import PNG, main, refused
 
 from experiments import gradient_field
 
+pytestmark = pytest.mark.long
+
 SMALL = ("--grid", "15")
 
 BY_HAND = {

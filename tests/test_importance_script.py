@@ -12,6 +12,8 @@ from test_experiments import PNG, main, refused
 import jaxnet
 from experiments import importance, networks
 
+pytestmark = pytest.mark.long
+
 LIMIT = 150
 SMALL = ("--limit", str(LIMIT), "--epochs", "2")
 

@@ -101,6 +101,7 @@ def test_the_jackknife_equals_leaving_one_example_out_after_the_other():
         )
 
 
+@pytest.mark.long
 def test_the_noise_of_the_network_equals_numpy_and_foretells_how_long_the_gradient_of_a_batch_is():
     with jax.enable_x64(True):
         params, images, targets = example(0, (9, 6, 4), n=600)

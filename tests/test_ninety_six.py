@@ -15,6 +15,8 @@ from experiments.ninety_six import MOMENTUM, PLAIN, SWEEPS
 from experiments.recipes import Recipe
 from jaxnet import Dataset
 
+pytestmark = pytest.mark.long
+
 
 def test_what_is_called_plain_is_the_lectures_network_cost_and_descent():
     for sweep in SWEEPS:

@@ -10,6 +10,8 @@ from test_experiments import PNG, main, refused
 
 from experiments import networks, nudges
 
+pytestmark = pytest.mark.long
+
 SMALL = ("--limit", "600", "--image", "8")  # 600: more than one chunk, and the last one smaller
 
 

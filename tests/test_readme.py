@@ -8,6 +8,8 @@ import pytest
 import jaxnet
 from experiments.__main__ import ORDER
 
+pytestmark = pytest.mark.long
+
 README = Path(__file__).parent.parent / "README.md"
 GALLERY = README.parent / "experiments" / "README.md"
 

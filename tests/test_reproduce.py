@@ -16,6 +16,8 @@ from experiments import published, recipes, reproduce
 from experiments.published import RECIPES, ROWS, Row
 from jaxnet import Dataset
 
+pytestmark = pytest.mark.long
+
 
 def test_rows_have_names_of_their_own_recipes_and_curves_that_are_there():
     names = [row.name for row in ROWS]

@@ -10,6 +10,8 @@ from test_experiments import refused
 
 from experiments import scaling
 
+pytestmark = pytest.mark.long
+
 SMALL = "--limit 64 --hidden 5 --batch-size 8 --networks 1 --steps 2 --repeats 1"
 
 

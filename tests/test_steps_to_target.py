@@ -12,6 +12,8 @@ from test_experiments import PNG, main, refused
 import jaxnet
 from experiments import steps_to_target
 
+pytestmark = pytest.mark.long
+
 TINY = "--limit 60 --held-out 40 --seeds 2 --goal 45 --hidden 8"
 
 

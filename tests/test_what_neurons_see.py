@@ -11,6 +11,8 @@ from test_experiments import PNG, main, refused
 import jaxnet
 from experiments import networks, what_neurons_see
 
+pytestmark = pytest.mark.long
+
 FEW = "--limit 120 --epochs 2 --shown 3 --noise 50 --memorise 20 --memory-epochs 4 --seeds 2"
 PICTURES = {"patterns.png", "excite_1.png", "excite_2.png", "noise.png", "shuffled_labels.png"}
 
