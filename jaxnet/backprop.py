@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxnet.cost import Loss, Penalty, chain, check_answers, check_target, squared_error
-from jaxnet.network import Activation, Layer, Params, sigmoid, trace
+from jaxnet.network import Layer, Params, trace
 
 
 def errors(
@@ -27,32 +27,28 @@ def errors(
     image: Float[Array | np.ndarray, " n_in"],
     target: Float[Array | np.ndarray, " n_out"],
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
 ) -> tuple[tuple[Float[Array, " _"], ...], tuple[Float[Array, " _"], ...]]:
     """For one example and every layer, the activations a' that came in and the error delta = dC0/dz; first layer first.
 
     At the output delta is the loss's own; before it delta = da/dz (w^T delta of the layer after). Raises TypeError
-    where an argument has no derivative written by hand, ValueError where image or target do not fit. Nielsen, BP1, BP2.
+    where the loss or an activation function has no derivative written by hand, ValueError where image or target do not
+    fit. Nielsen, BP1, BP2.
     """
-    check_by_hand(activation, output, loss)
-    zs, activations = trace(params, image, activation=activation, output=output)
+    check_by_hand(loss)
+    zs, activations = trace(params, image)
     check_target(zs[-1], target)
-    delta = loss.delta(zs[-1], jnp.asarray(target), output)
+    delta = loss.delta(zs[-1], jnp.asarray(target), params[-1].activation)
     deltas = [delta]
     for layer in range(len(params) - 1, 0, -1):
         dc_da = params[layer].weights.T @ delta
-        delta = chain(activation.derivative(zs[layer - 1]), dc_da)
+        delta = chain(params[layer - 1].activation.derivative(zs[layer - 1]), dc_da)
         deltas.append(delta)
     return (jnp.asarray(image), *activations[:-1]), tuple(reversed(deltas))
 
 
-def check_by_hand(activation: Any, output: Any, loss: Any) -> None:
-    """Raises TypeError, naming the argument, where one has no derivative written by hand."""
-    for name, function in (("activation", activation), ("output", output)):
-        if not isinstance(function, Activation):
-            raise TypeError(f"{name} is {function}; backpropagation by hand needs Activation(function, derivative)")
+def check_by_hand(loss: Any) -> None:
+    """Raises TypeError where the loss has no derivatives written by hand."""
     if not isinstance(loss, Loss):
         raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, slope, delta)")
 
@@ -62,27 +58,27 @@ def backprop(
     image: Float[Array | np.ndarray, " n_in"],
     target: Float[Array | np.ndarray, " n_out"],
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
     penalty: Penalty | None = None,
 ) -> Params:
     """The gradient of one example's cost by every weight and bias, shaped like `params`.
 
-    dC0/dw_jk = a'_k delta_j and dC0/db_j = delta_j. The desired nudges are its negative. Takes the arguments of `cost`,
-    each with its derivative by hand, and raises TypeError where there is none.
+    dC0/dw_jk = a'_k delta_j and dC0/db_j = delta_j. The desired nudges are its negative. Takes the arguments of `cost`;
+    loss, penalty and activation functions must have their derivatives by hand, else TypeError is raised.
 
     >>> params = (Layer(jnp.array([[1.0]]), jnp.array([0.0])),)
     >>> backprop(params, jnp.array([0.0]), jnp.array([1.0]))  # a = 1/2: 2 (a - y) a (1 - a) = -1/4
-    (Layer(weights=Array([[-0.]], dtype=float32), biases=Array([-0.25], dtype=float32)),)
+    (Layer(weights=Array([[-0.]], dtype=float32), biases=Array([-0.25], dtype=float32), activation=sigmoid),)
     """
-    inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
-    gradient = _gradient(inputs, deltas)
+    inputs, deltas = errors(params, image, target, loss=loss)
+    gradient = _gradient(params, inputs, deltas)
     return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
 
 
-def _gradient(inputs: tuple[Array, ...], deltas: tuple[Array, ...]) -> Params:
-    return tuple(Layer(jnp.outer(delta, a), delta) for a, delta in zip(inputs, deltas, strict=True))
+def _gradient(params: Params, inputs: tuple[Array, ...], deltas: tuple[Array, ...]) -> Params:
+    return tuple(
+        Layer(jnp.outer(delta, a), delta, f) for (_, _, f), a, delta in zip(params, inputs, deltas, strict=True)
+    )
 
 
 def average_gradient(
@@ -90,8 +86,6 @@ def average_gradient(
     images: Float[Array | np.ndarray, "n n_in"],
     targets: Float[Array | np.ndarray, "n n_out"],
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
     penalty: Penalty | None = None,
 ) -> Params:
@@ -109,12 +103,13 @@ def average_gradient(
     def example_errors(
         image: Float[Array, " n_in"], target: Float[Array, " n_out"]
     ) -> tuple[tuple[Float[Array, " _"], ...], tuple[Float[Array, " _"], ...]]:
-        return errors(params, image, target, activation=activation, output=output, loss=loss)
+        return errors(params, image, target, loss=loss)
 
     check_answers(images, targets)
     inputs, deltas = jax.vmap(example_errors)(jnp.asarray(images), jnp.asarray(targets))
     gradient = tuple(
-        Layer(delta.T @ a / len(images), jnp.mean(delta, axis=0)) for a, delta in zip(inputs, deltas, strict=True)
+        Layer(delta.T @ a / len(images), jnp.mean(delta, axis=0), f)
+        for (_, _, f), a, delta in zip(params, inputs, deltas, strict=True)
     )
     return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
 
@@ -135,8 +130,6 @@ def nudges(
     image: Float[Array | np.ndarray, " n_in"],
     target: Float[Array | np.ndarray, " n_out"],
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
 ) -> Nudges:
     """What one example wants of every activation, weight and bias.
@@ -149,11 +142,11 @@ def nudges(
     >>> nudges(params, jnp.array([0.0]), jnp.array([1.0])).activations  # -w delta = 2/4 of the input, 2 (1 - 1/2)
     (Array([0.5], dtype=float32), Array([1.], dtype=float32))
     """
-    inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
+    inputs, deltas = errors(params, image, target, loss=loss)
     z = params[-1].weights @ inputs[-1] + params[-1].biases
     before = [-layer.weights.T @ delta for layer, delta in zip(params, deltas, strict=True)]
-    wishes = jax.tree.map(jnp.negative, _gradient(inputs, deltas))
-    return Nudges((*before, -loss.slope(z, jnp.asarray(target), output)), wishes)
+    wishes = jax.tree.map(jnp.negative, _gradient(params, inputs, deltas))
+    return Nudges((*before, -loss.slope(z, jnp.asarray(target), params[-1].activation)), wishes)
 
 
 def average_nudges(
@@ -161,8 +154,6 @@ def average_nudges(
     images: Float[Array | np.ndarray, "n n_in"],
     targets: Float[Array | np.ndarray, "n n_out"],
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
 ) -> Nudges:
     """The mean over the examples of what each of them wants: 1/n sum_x `nudges`(x).
@@ -173,11 +164,11 @@ def average_nudges(
 
     >>> params = (Layer(jnp.array([[2.0]]), jnp.array([0.0])),)
     >>> average_nudges(params, jnp.zeros((2, 1)), jnp.array([[1.0], [0.0]])).params  # they want the opposite
-    (Layer(weights=Array([[0.]], dtype=float32), biases=Array([0.], dtype=float32)),)
+    (Layer(weights=Array([[0.]], dtype=float32), biases=Array([0.], dtype=float32), activation=sigmoid),)
     """
 
     def one(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Nudges:
-        return nudges(params, image, target, activation=activation, output=output, loss=loss)
+        return nudges(params, image, target, loss=loss)
 
     check_answers(images, targets)
     wishes = jax.vmap(one)(jnp.asarray(images), jnp.asarray(targets))

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from jaxnet.backprop import check_by_hand, errors
 from jaxnet.cost import Loss, check_target, squared_error
-from jaxnet.network import Activation, Params, sigmoid, trace
+from jaxnet.network import Params, trace
 
 
 class Factors(NamedTuple):
@@ -42,14 +42,12 @@ def factors(
     neuron: int,
     source: int | None,
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
 ) -> Factors:
     """dz/dw, da/dz and dC0/da for the weight into `neuron` of `layer` from `source`, or for its bias: source None.
 
-    Raises IndexError, with the valid range, where there is no such weight, and TypeError where an argument has no
-    derivative written by hand.
+    Raises IndexError, with the valid range, where there is no such weight, and TypeError where the loss or an
+    activation function has no derivative written by hand.
 
     >>> from jaxnet import Layer
     >>> params = (Layer(jnp.array([[0.0]]), jnp.array([0.0])),)
@@ -57,13 +55,15 @@ def factors(
     Factors(dz_dw=Array(3., dtype=float32), da_dz=Array(0.25, dtype=float32), dc_da=Array(-1., dtype=float32))
     """
     check_weight(params, layer, neuron, source)
-    inputs, deltas = errors(params, image, target, activation=activation, output=output, loss=loss)
+    inputs, deltas = errors(params, image, target, loss=loss)
     z = params[layer].weights @ inputs[layer] + params[layer].biases
     dz_dw = jnp.ones((), z.dtype) if source is None else inputs[layer][source]
+    f = params[layer].activation
+    da_dz = f.derivative(z)
     if layer == len(params) - 1:
-        da_dz, dc_da = output.derivative(z), loss.slope(z, jnp.asarray(target), output)
+        dc_da = loss.slope(z, jnp.asarray(target), f)
     else:
-        da_dz, dc_da = activation.derivative(z), params[layer + 1].weights.T @ deltas[layer + 1]
+        dc_da = params[layer + 1].weights.T @ deltas[layer + 1]
     return Factors(dz_dw, da_dz[..., neuron], dc_da if da_dz.ndim == 2 else dc_da[neuron])
 
 
@@ -85,8 +85,6 @@ def paths(
     layer: int,
     neuron: int,
     *,
-    activation: Activation = sigmoid,
-    output: Activation = sigmoid,
     loss: Loss = squared_error,
 ) -> Float[Array, "*later_layers"]:
     """What each path from the activation of `neuron` of `layer` to the outputs adds to dC0/da; their sum is dC0/da.
@@ -101,12 +99,14 @@ def paths(
     (2, 5)
     """
     check_weight(params, layer, neuron, None)
-    check_by_hand(activation, output, loss)
-    zs, _ = trace(params, image, activation=activation, output=output)
+    check_by_hand(loss)
+    zs, _ = trace(params, image)
     check_target(zs[-1], target)
-    ways = loss.slope(zs[-1], jnp.asarray(target), output)  # from each activation of a layer, to begin with the last
+    ways = loss.slope(
+        zs[-1], jnp.asarray(target), params[-1].activation
+    )  # from each activation of a layer, to begin with the last
     for later in range(len(params) - 1, layer, -1):
-        da_dz = (output if later == len(params) - 1 else activation).derivative(zs[later])
+        da_dz = params[later].activation.derivative(zs[later])
         own = da_dz if da_dz.ndim == 2 else jnp.diag(da_dz)
         from_z = jnp.tensordot(own, ways, axes=(0, 0))
         ways = jnp.einsum("ij,i...->ji...", params[later].weights, from_z)

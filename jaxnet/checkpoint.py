@@ -13,7 +13,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxnet import devices
 from jaxnet.files import write_whole
 
 _SUMS = "SHA256SUMS"
@@ -30,7 +31,7 @@ _SUMS = "SHA256SUMS"
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """Where and how often a run is saved; `train` and `train_population` take one.
+    """Where and how often a run is saved; `train` takes one.
 
     - `folder`: has one folder for each checkpoint, named after the number of steps.
     - `seconds`, `epochs`: a checkpoint is due when so many have gone by since the last one, whichever comes first, at
@@ -205,7 +206,7 @@ class Keeper:
         after, every = self._checkpoints.seconds, self._checkpoints.epochs
         now = after is not None and time.monotonic() - self._seconds >= after
         now = now or (every is not None and epochs - self._epochs >= every)
-        self._stopping, now = _agreed([self._asked(), now])
+        self._stopping, now = devices.any_process([self._asked(), now])
         return now or self._stopping
 
     def save(self, steps: int, epochs: float, checkpoint: Checkpoint) -> None:
@@ -239,12 +240,3 @@ def keeping(checkpoints: Checkpoints | None) -> Iterator[Keeper]:
         yield Keeper(checkpoints, lambda: bool(asked))
     finally:
         restore()
-
-
-def _agreed(wishes: Sequence[bool]) -> list[bool]:
-    """What any of the processes wishes, so that all do the same."""
-    if jax.process_count() == 1:
-        return list(wishes)
-    from jax.experimental import multihost_utils
-
-    return [bool(any_of_them) for any_of_them in np.any(multihost_utils.process_allgather(np.array(wishes)), axis=0)]

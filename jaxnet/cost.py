@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxnet.network import Activation, Function, Params, classify, sigmoid, softmax, trace
+from jaxnet.network import Activation, Params, classify, sigmoid, softmax, trace
 
 Mean = Callable[[Params, Array, Array], Any]
 """A mean over examples, of (params, images, targets or labels): a cost, its gradient, an accuracy, a tree of those."""
@@ -30,11 +30,11 @@ class Loss(NamedTuple):
     - `delta`: dC0/dz = da/dz dC0/da (n_out,), "the error of the output layer".
     """
 
-    function: Callable[[Float[Array, " n"], Float[Array, " n"], Function], Float[Array, ""]]
+    function: Callable[[Float[Array, " n"], Float[Array, " n"], Activation], Float[Array, ""]]
     slope: Callable[[Float[Array, " n"], Float[Array, " n"], Activation], Float[Array, " n"]]
     delta: Callable[[Float[Array, " n"], Float[Array, " n"], Activation], Float[Array, " n"]]
 
-    def __call__(self, z: Float[Array, " n"], target: Float[Array, " n"], output: Function) -> Float[Array, ""]:
+    def __call__(self, z: Float[Array, " n"], target: Float[Array, " n"], output: Activation) -> Float[Array, ""]:
         return self.function(z, target, output)
 
 
@@ -43,7 +43,7 @@ def chain(da_dz: Float[Array, " n"] | Float[Array, "n n"], dc_da: Float[Array, "
     return da_dz.T @ dc_da if da_dz.ndim == 2 else da_dz * dc_da
 
 
-def _squared_error(z: Float[Array, " n"], target: Float[Array, " n"], output: Function) -> Float[Array, ""]:
+def _squared_error(z: Float[Array, " n"], target: Float[Array, " n"], output: Activation) -> Float[Array, ""]:
     return jnp.sum((output(z) - target) ** 2)
 
 
@@ -55,10 +55,10 @@ def _squared_error_delta(z: Float[Array, " n"], target: Float[Array, " n"], outp
     return chain(output.derivative(z), _squared_error_slope(z, target, output))
 
 
-_UNDEFINED = "cross_entropy is defined for output=jaxnet.sigmoid or output=jaxnet.softmax only"
+_UNDEFINED = "cross_entropy is defined for sigmoid and softmax outputs only: init(key, sizes, output=jaxnet.softmax)"
 
 
-def _cross_entropy(z: Float[Array, " n"], y: Float[Array, " n"], output: Function) -> Float[Array, ""]:
+def _cross_entropy(z: Float[Array, " n"], y: Float[Array, " n"], output: Activation) -> Float[Array, ""]:
     # Written in z: in a, ln(1 - a) is minus infinity as soon as float32 rounds a to one.
     if output == sigmoid:
         return jnp.sum(jax.nn.softplus(z) - y * z)
@@ -93,7 +93,7 @@ cross_entropy = Loss(_cross_entropy, _cross_entropy_slope, _cross_entropy_delta)
 
 
 class Penalty(NamedTuple):
-    """A term of the cost that looks at the parameters alone, and its gradient worked out by hand."""
+    """A term of the cost that depends on the parameters alone, and its gradient worked out by hand."""
 
     function: Callable[[Params], Float[Array, ""]]
     gradient: Callable[[Params], Params]
@@ -112,7 +112,7 @@ def l2(strength: float) -> Penalty:
         raise ValueError(f"strength is {strength}; it must be a finite number, zero or more")
 
     def function(params: Params) -> Float[Array, ""]:
-        return strength / 2 * jnp.sum(jnp.stack([jnp.sum(w**2) for w, _ in params]))
+        return strength / 2 * jnp.sum(jnp.stack([jnp.sum(w**2) for w, _, _ in params]))
 
     def gradient(params: Params) -> Params:
         return tuple(layer._replace(weights=strength * layer.weights, biases=0 * layer.biases) for layer in params)
@@ -125,9 +125,7 @@ def cost(
     images: Float[Array | np.ndarray, "n n_in"],
     targets: Float[Array | np.ndarray, "n n_out"],
     *,
-    activation: Function = sigmoid,
-    output: Function = sigmoid,
-    loss: Callable[[Float[Array, " n_out"], Float[Array, " n_out"], Function], Float[Array, ""]] = squared_error,
+    loss: Callable[[Float[Array, " n_out"], Float[Array, " n_out"], Activation], Float[Array, ""]] = squared_error,
     penalty: Callable[[Params], Float[Array, ""]] | None = None,
 ) -> Float[Array, ""]:
     """The mean over the examples of each one's cost C0, by default the lecture's sum of squared differences.
@@ -135,7 +133,7 @@ def cost(
     C = 1/n sum_x sum_j (a_j(x) - y_j(x))^2
 
     There is no one-half and the outputs are summed, so a rate for this cost is half of the rate for a cost with the
-    one-half. `activation`, `output`, `loss` and `penalty` are pure functions. Raises ValueError where there are no
+    one-half. `loss` and `penalty` are pure functions. Raises ValueError where there are no
     examples, or shapes do not fit. Lecture, chapter 2.
 
     >>> from jaxnet import Layer
@@ -145,9 +143,9 @@ def cost(
     """
 
     def example_cost(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Float[Array, ""]:
-        z = trace(params, image, activation=activation, output=output).weighted_sums[-1]
+        z = trace(params, image).weighted_sums[-1]
         check_target(z, target)
-        return loss(z, target, output)
+        return loss(z, target, params[-1].activation)
 
     check_answers(images, targets)
     mean = jnp.mean(jax.vmap(example_cost)(jnp.asarray(images), jnp.asarray(targets)))
@@ -158,11 +156,8 @@ def accuracy(
     params: Params,
     images: Float[Array | np.ndarray, "n n_in"],
     labels: Int[Array | np.ndarray, " n"],
-    *,
-    activation: Function = sigmoid,
-    output: Function = sigmoid,
 ) -> Float[Array, ""]:
-    """The share of images, between 0 and 1, whose brightest output is their label.
+    """The share of images, between 0 and 1, whose largest output is the one of their label.
 
     >>> from jaxnet import Layer
     >>> params = (Layer(jnp.array([[1.0], [-1.0]]), jnp.zeros(2)),)
@@ -171,7 +166,7 @@ def accuracy(
     """
 
     def right(image: Float[Array, " n_in"], label: Int[Array, ""]) -> Float[Array, ""]:
-        return (classify(params, image, activation=activation, output=output) == label).astype(image.dtype)
+        return (classify(params, image) == label).astype(image.dtype)
 
     check_answers(images, labels)
     return jnp.mean(jax.vmap(right)(jnp.asarray(images), jnp.asarray(labels)))
@@ -182,8 +177,8 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
 
     1/n times the sum over the chunks of the chunk's size times its mean: the mean itself, no estimate.
 
-    >>> brightness = in_chunks(lambda params, images, answers: jnp.mean(images), chunk_size=2)
-    >>> brightness((), jnp.arange(5.0)[:, None], jnp.zeros(5))
+    >>> mean_pixel = in_chunks(lambda params, images, answers: jnp.mean(images), chunk_size=2)
+    >>> mean_pixel((), jnp.arange(5.0)[:, None], jnp.zeros(5))
     Array(2., dtype=float32)
     """
 

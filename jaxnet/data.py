@@ -36,7 +36,10 @@ SHA256 = {
 
 
 class Dataset(NamedTuple):
-    """Examples: `images` float32 (n, pixels) in [0, 1], row after row of the picture; `labels` int32 (n,) from 0."""
+    """Examples, one a row: `images` float32 (n, pixels), `labels` int32 (n,) from 0.
+
+    Pixels lie in [0, 1] where `load` read them. The columns of a table do as well, standardised: any finite numbers.
+    """
 
     images: Float[Array | np.ndarray, "n pixels"]
     labels: Int[Array | np.ndarray, " n"]
@@ -45,8 +48,9 @@ class Dataset(NamedTuple):
 def dataset(images: Any, labels: Any) -> Dataset:
     """A checked `Dataset` from any arrays: images (n, ...) are flattened, bytes (uint8) are divided by 255.
 
-    Raises ValueError for empty data, lengths that differ, pixels that are not finite or not in [0, 1] after that, and
-    labels that are not whole numbers from 0.
+    Other numbers stay as they are, so a table (n, columns) trains too; standardise its columns first. Raises ValueError
+    for empty data, lengths that differ, values that are not finite or look like bytes of another type, and labels that
+    are not whole numbers from 0.
 
     >>> dataset(np.array([[[0, 255], [51, 0]]], np.uint8), [7])
     Dataset(images=array([[0. , 1. , 0.2, 0. ]], dtype=float32), labels=array([7], dtype=int32))
@@ -86,18 +90,34 @@ def check(data: Dataset) -> None:
     if images.size == 0:
         raise ValueError(f"the data set is empty: images has shape {images.shape}")
     low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):
-        found = "values that are not finite" if not np.isfinite([low, high]).all() else f"values from {low} to {high}"
-        raise ValueError(f"images has {found}; expected 0 (background) to 1: divide by the largest possible value")
+    if not np.isfinite([low, high]).all():
+        raise ValueError("images has values that are not finite; expected numbers")
+    if low >= 0 and 127 < high <= 255 and np.array_equal(images, np.rint(images)):
+        raise ValueError(
+            f"images has whole numbers from {low:g} to {high:g}, which look like bytes: divide them by 255, or give"
+            " them as np.uint8 to jaxnet.dataset; standardise them where they are the columns of a table"
+        )
     if labels.min() < 0:
         raise ValueError(f"labels has the value {labels.min()}; classes are counted from 0")
+
+
+def _pixels(images: Any, labels: Any) -> Dataset:
+    """A checked `Dataset` of images: all its values lie in [0, 1]."""
+    made = dataset(images, labels)
+    low, high = made.images.min(), made.images.max()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"images has values from {low} to {high}; expected 0 (background) to 1: divide by the largest"
+            " possible value"
+        )
+    return made
 
 
 def as_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> Float[Array, "n pixels"] | UInt8[Array, "n pixels"]:
     """Pixels that are k/255 as bytes k, a quarter of the memory to keep and to fetch; any others as they are.
 
-    Nothing is lost: `brightness` brings back the very same numbers. Looks at the values, so it belongs outside of
-    `jit`.
+    Nothing is lost: `from_bytes` brings back the very same numbers. It reads the values, so it belongs outside
+    of `jit`.
 
     >>> as_bytes(np.array([[0.0, 51 / 255, 1.0]], np.float32))
     Array([[  0,  51, 255]], dtype=uint8)
@@ -114,13 +134,13 @@ def as_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> Float[Array, "n p
     return jax.device_put(pixels)
 
 
-def brightness(pixels: Float[Array, "*n"] | UInt8[Array, "*n"]) -> Float[Array, "*n"]:
-    """What the first layer's neurons hold: k/255 for a byte k, any other number as it is.
+def from_bytes(pixels: Float[Array, "*n"] | UInt8[Array, "*n"]) -> Float[Array, "*n"]:
+    """Pixels as the network takes them: k/255 for a byte k, any other number as it is.
 
     k/255 is summed from two products, so that it is the float32 nearest to it: the first has a factor of 16 bits and is
     exact, the second adds what those bits leave out. (One division becomes one product, which is not exact.)
 
-    >>> float(brightness(jnp.uint8(51))) == float(np.float32(51 / 255))
+    >>> float(from_bytes(jnp.uint8(51))) == float(np.float32(51 / 255))
     True
     """
     if pixels.dtype != jnp.uint8:
@@ -130,13 +150,13 @@ def brightness(pixels: Float[Array, "*n"] | UInt8[Array, "*n"]) -> Float[Array, 
 
 
 def on_bytes(mean: Mean) -> Mean:
-    """The same mean over examples whose images are kept as bytes: each becomes `brightness` where it is needed.
+    """The same mean over examples whose images are kept as bytes: `from_bytes` is applied where they are used.
 
     >>> mean = on_bytes(lambda params, images, answers: jnp.mean(images))
     >>> mean((), jnp.array([[0, 255]], jnp.uint8), jnp.zeros(1))
     Array(0.5, dtype=float32)
     """
-    return lambda params, images, answers: mean(params, brightness(images), answers)
+    return lambda params, images, answers: mean(params, from_bytes(images), answers)
 
 
 _FIRST_BITS = round(2**23 / 255) / 2**23
@@ -146,7 +166,7 @@ _OTHER_BITS = 1 / 255 - _FIRST_BITS
 def one_hot(labels: Int[Array | np.ndarray, " n"], classes: int = 10) -> Float[Array, "n classes"]:
     """Targets: 1 for the neuron of the label, 0 for all others; float32 (n, classes).
 
-    Looks at the values, so it belongs outside of `jit`. Raises ValueError for labels that are not whole numbers or not
+    It reads the values, so it belongs outside of `jit`. Raises ValueError for labels that are not whole numbers or not
     in 0 ... classes - 1.
 
     >>> one_hot(jnp.array([2, 0]), classes=3)
@@ -163,7 +183,7 @@ def one_hot(labels: Int[Array | np.ndarray, " n"], classes: int = 10) -> Float[A
 
 
 def load(name: str | os.PathLike[str] = "mnist", *, data_dir: str | None = None) -> tuple[Dataset, Dataset]:
-    """The training and the test examples of a data set.
+    """The training and the test examples of a data set, pixels from 0 (background) to 1.
 
     - "mnist": the embedded original files, 60,000 and 10,000 images of 28 x 28, checked by SHA-256.
     - "tfds:NAME": an image classification set of tensorflow-datasets, such as "tfds:fashion_mnist" or
@@ -192,7 +212,7 @@ def load_mnist(folder: Path) -> tuple[Dataset, Dataset]:
     train_images, train_labels, test_images, test_labels = (
         parse_idx(_verified(folder / name, checksum), name) for name, checksum in SHA256.items()
     )
-    return dataset(train_images, train_labels), dataset(test_images, test_labels)
+    return _pixels(train_images, train_labels), _pixels(test_images, test_labels)
 
 
 def _verified(path: Path, checksum: str) -> bytes:
@@ -244,7 +264,7 @@ def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
             if missing:
                 raise ValueError(f"it has no {', '.join(missing)}; found {', '.join(arrays) or 'nothing'}")
             x_train, y_train, x_test, y_test = (arrays[name] for name in names)
-            return dataset(x_train, y_train), dataset(x_test, y_test)
+            return _pixels(x_train, y_train), _pixels(x_test, y_test)
         except _DAMAGE as error:
             raise ValueError(
                 f"{path} cannot be used: {error} (expected an .npz file of number arrays named {', '.join(names)})"
@@ -282,7 +302,7 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
             raise ValueError(f'"{name}" has images of {len(shapes)} sizes, such as {shapes[:2]}; expected one size')
         arrays[f"x_{split}"] = np.stack([example[image] for example in examples])
         arrays[f"y_{split}"] = np.array([example[label] for example in examples], np.int32)
-    sets = dataset(arrays["x_train"], arrays["y_train"]), dataset(arrays["x_test"], arrays["y_test"])
+    sets = _pixels(arrays["x_train"], arrays["y_train"]), _pixels(arrays["x_test"], arrays["y_test"])
     try:
         content = io.BytesIO()
         np.savez(content, allow_pickle=False, **arrays)

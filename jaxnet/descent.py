@@ -1,18 +1,21 @@
 """Rolling downhill: gradient descent, with all the examples or a small random batch of them for each step.
 
-`step` is the whole idea; `epoch` takes it once for every batch. A full batch is nothing special: a batch of size n.
-Both are pure functions, to be jitted, vmapped and scanned by whoever calls them, as `jaxnet.train` does.
+`step` is the whole idea; `epoch` takes it once for every batch, `descend` as often as you like. A full batch is nothing
+special: a batch of size n. All are pure functions, to be jitted, vmapped and differentiated by whoever calls them.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, Num, PyTree
+from jaxtyping import Array, Float, Int, Key, Num, PyTree
 
-from jaxnet.cost import Mean
+from jaxnet.cost import Mean, check_answers
+from jaxnet.cost import cost as mean_cost
 from jaxnet.network import Params
 
 _FETCHED = 160
@@ -39,14 +42,26 @@ def step(
     targets: Float[Array, "n n_out"],
     *,
     optimizer: optax.GradientTransformation,
-    gradient: Mean,
+    cost: Mean = mean_cost,
+    gradient: Mean | None = None,
 ) -> tuple[State, Info]:
     """One step downhill on the cost over these examples. With `optax.sgd(rate)`: w <- w - rate dC/dw.
 
-    `gradient` is a function of (params, images, targets), such as `jax.grad(cost)` or `average_gradient`.
+    `cost` and `gradient` are functions of (params, images, targets); the gradient is `jax.grad(cost)` unless another,
+    such as `average_gradient`, is given. Optimizers that search along the way (`optax.lbfgs`) or watch the cost
+    (`optax.contrib.reduce_on_plateau`) get it as `value` and `value_fn`; for all others XLA leaves it out.
     """
-    slope = gradient(state.params, images, targets)
-    updates, optimizer_state = optimizer.update(slope, state.optimizer_state, state.params)
+
+    def cost_here(params: Params) -> Array:
+        return cost(params, images, targets)
+
+    if gradient is None:
+        value, slope = jax.value_and_grad(cost_here)(state.params)
+    else:
+        value, slope = cost_here(state.params), gradient(state.params, images, targets)
+    updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
+        slope, state.optimizer_state, state.params, value=value, grad=slope, value_fn=cost_here
+    )
     params: Any = optax.apply_updates(state.params, updates)
     return State(params, optimizer_state), Info(slope)
 
@@ -59,19 +74,20 @@ def epoch(
     *,
     batch_size: int,
     optimizer: optax.GradientTransformation,
-    gradient: Mean,
+    cost: Mean = mean_cost,
+    gradient: Mean | None = None,
 ) -> State:
     """Visits the examples in the given order, `batch_size` of them for each step.
 
     `order` is a permutation of all n examples, or a stretch of one for a part of an epoch. Where the batch size does
     not divide it, the last batch is smaller: its gradient is the mean over the examples that are left. Images kept as
-    bytes (`as_bytes`) take a `gradient` that knows them: `on_bytes(jax.grad(cost))`.
+    bytes (`data.as_bytes`) take a `cost` that knows them: `data.on_bytes(cost)`. Otherwise as `step`.
 
     Raises ValueError for a batch size below 1. Lecture, chapter 2, stochastic gradient descent; Nielsen, chapter 1.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-    one_step = functools.partial(step, optimizer=optimizer, gradient=gradient)
+    one_step = functools.partial(step, optimizer=optimizer, cost=cost, gradient=gradient)
     if batch_size == len(images) == len(order):
         return one_step(state, images, targets)[0]  # all of them: their order does not matter, so none is moved
 
@@ -91,3 +107,81 @@ def epoch(
     if len(last):
         state, _ = next_batch(state, (images[last], targets[last]))
     return state
+
+
+def shuffled(key: Key[Array, ""], index: Int[Array, ""] | int, n: int) -> Int[Array, " n"]:
+    """The order of the n examples in epoch number `index` of a run with this key: a permutation of 0 ... n-1.
+
+    >>> sorted(shuffled(jax.random.key(0), 3, 5).tolist())
+    [0, 1, 2, 3, 4]
+    """
+    return jax.random.permutation(jax.random.fold_in(key, index), n)
+
+
+def descend(
+    key: Key[Array, ""],
+    params: Params,
+    images: Num[Array | np.ndarray, "n n_in"],
+    targets: Float[Array | np.ndarray, "n n_out"],
+    optimizer: optax.GradientTransformation,
+    *,
+    batch_size: int,
+    steps: int,
+    every: int | None = None,
+    look: Callable[[State], Any] | None = None,
+    cost: Mean = mean_cost,
+    gradient: Mean | None = None,
+    order: Callable[[Array, Array, int], Array] = shuffled,
+) -> tuple[Params, Any]:
+    """A whole run as one pure function: the parameters after so many steps, and what was seen on the way.
+
+    - `key` decides the order of the examples. Each step takes the next `batch_size` of them; after the last one comes
+      the first of a new order. So where the batch size does not divide n, a batch may hold examples of two epochs.
+      The batches are those of `train` where it does divide n.
+    - `look` is a function of the `State` (parameters and optimizer state). What it returns for the start and after
+      `every` so many steps, by default after the last, is stacked: (1 + steps / every, ...). Keep the trajectory by
+      `lambda state: state.params`, an accuracy by `lambda state: accuracy(state.params, images, labels)`.
+    - `cost` and `gradient` as in `step`.
+    - `order` is a function of (key, number of the epoch, n) for examples in another order, or drawn with replacement:
+      `lambda key, index, n: jax.random.randint(jax.random.fold_in(key, index), (n,), 0, n)`.
+
+    It keeps the orders of all the epochs, 4 bytes for every example seen; for long runs, with progress and checkpoints,
+    there is `train`. Neither jitted nor checked for a cost that is not finite. Raises ValueError for a batch size that
+    is not in 1 ... n, or steps that are not a multiple of `every`. Lecture, chapter 2.
+
+    >>> from jaxnet import init
+    >>> run = functools.partial(descend, batch_size=2, steps=100, every=50, look=lambda state: state.params[0].biases)
+    >>> params, biases = run(
+    ...     jax.random.key(0), init(jax.random.key(1), (4, 8, 4)), jnp.eye(4), jnp.eye(4), optax.sgd(1.0)
+    ... )
+    >>> biases.shape
+    (3, 8)
+    """
+    check_answers(images, targets)
+    images, targets, n = jnp.asarray(images), jnp.asarray(targets), len(images)
+    every = steps if every is None else every
+    if not 1 <= batch_size <= n:
+        raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {n}, the number of examples")
+    if every < 1 or steps < every or steps % every:
+        raise ValueError(f"steps is {steps} and every {every}; steps must be a multiple of every, at least 1")
+    move = functools.partial(epoch, optimizer=optimizer, cost=cost, gradient=gradient, batch_size=batch_size)
+
+    def all_at_once(state: State, _: None) -> tuple[State, None]:
+        return move(state, images, targets, jnp.arange(n)), None
+
+    def stretch(state: State, examples: Int[Array, " m"] | None) -> tuple[State, Any]:
+        if examples is None:
+            state, _ = jax.lax.scan(all_at_once, state, length=every)
+        else:
+            state = move(state, images, targets, examples)
+        return state, None if look is None else look(state)
+
+    state = State(params, optimizer.init(params))
+    stream = None
+    if batch_size < n:
+        epochs = -(-steps * batch_size // n)
+        stream = jax.vmap(lambda index: order(key, index, n))(jnp.arange(epochs)).reshape(-1)
+        stream = stream[: steps * batch_size].reshape(-1, every * batch_size)
+    first = None if look is None else look(state)
+    state, rest = jax.lax.scan(stretch, state, stream, length=steps // every)
+    return state.params, jax.tree.map(lambda one, more: jnp.concatenate([jnp.asarray(one)[None], more]), first, rest)

@@ -1,15 +1,15 @@
 """One device, many devices, many machines: who does which part of the work.
 
-A mesh is a row of devices. Under `jax.set_mesh(mesh())` everything in this package that walks downhill uses all of
-them: `train` shares out the examples of every batch, `train_population` the networks. The formulas stay as they are,
-for XLA adds up the parts of each mean; so do the numbers, but for the order in which they are added.
+A mesh is a row of devices. Under `jax.set_mesh(mesh())` `train` uses all of them: it shards the examples of every
+batch, or the networks of a population. The formulas stay as they are, for XLA adds up the parts of each mean; so do the
+numbers, but for the order in which they are added.
 
     with jax.set_mesh(jaxnet.devices.mesh()):
         params, history = jaxnet.train(...)
 
 On several machines every process does the same after `jax.distributed.initialize()`, and `mesh()` has the devices of
-all of them. Each device keeps all images (as bytes, 47 MB for MNIST), so that a batch is fetched without asking
-another; what travels is the gradient, once a step. Without a mesh all this does nothing.
+all of them. The images are replicated (as bytes, 47 MB for MNIST), so that no batch has to be sent from one device to
+another; what is sent is the gradient, once a step. Without a mesh all this does nothing.
 """
 
 from collections.abc import Sequence
@@ -26,8 +26,8 @@ from jaxnet.cost import Mean
 Tree = TypeVar("Tree")
 
 _AXIS = "devices"
-_EVERYWHERE = PartitionSpec()
-_SHARED = PartitionSpec(_AXIS)
+_REPLICATED = PartitionSpec()
+_SHARDED = PartitionSpec(_AXIS)
 
 
 def mesh(devices: Sequence[Any] | None = None) -> Mesh:
@@ -44,38 +44,47 @@ def number() -> int:
     return jax.sharding.get_abstract_mesh().size or 1
 
 
-def share_examples(mean: Mean) -> Mean:
-    """The same mean, each device seeing to its part of the examples. Any number of examples will do, also a few.
+def any_process(wishes: Sequence[bool]) -> list[bool]:
+    """What any of the processes wishes, so that all do the same."""
+    if jax.process_count() == 1:
+        return list(wishes)
+    from jax.experimental import multihost_utils
 
-    >>> mean = share_examples(lambda params, images, answers: jnp.mean(images))
+    return [bool(any_of_them) for any_of_them in np.any(multihost_utils.process_allgather(np.array(wishes)), axis=0)]
+
+
+def data_parallel(mean: Mean) -> Mean:
+    """The same mean, each device computing its part of the examples. Any number of examples will do, also a few.
+
+    >>> mean = data_parallel(lambda params, images, answers: jnp.mean(images))
     >>> mean((), jnp.arange(3.0)[:, None], jnp.zeros(3))
     Array(1., dtype=float32)
     """
 
-    def shared(params: Any, images: Array, answers: Array) -> Any:
-        return mean(params, *apart((images, answers)))
+    def sharded(params: Any, images: Array, answers: Array) -> Any:
+        return mean(params, *scatter((images, answers)))
 
-    return shared
-
-
-def share_networks(networks: Tree) -> Tree:
-    """Puts the stacked networks on the devices, to each its part; their number must be a multiple of the devices'."""
-    return _put(networks, _SHARED)
+    return sharded
 
 
-def everywhere(tree: Tree) -> Tree:
+def shard(tree: Tree) -> Tree:
+    """Puts on each device its part of the rows; their number must be a multiple of the devices'."""
+    return _put(tree, _SHARDED)
+
+
+def replicate(tree: Tree) -> Tree:
     """Puts whole arrays on every device."""
-    return _put(tree, _EVERYWHERE)
+    return _put(tree, _REPLICATED)
 
 
-def together(tree: Tree) -> Tree:
-    """Within `jit`: brings the parts of arrays together, whole on every device."""
-    return _constrained(tree, _EVERYWHERE)
+def gather(tree: Tree) -> Tree:
+    """Within `jit`: all parts of the arrays, on every device."""
+    return _constrained(tree, _REPLICATED)
 
 
-def apart(tree: Tree) -> Tree:
-    """Within `jit`: takes whole arrays apart, to each device its part of the rows. Any number of rows will do."""
-    return _constrained(together(tree), _SHARED)
+def scatter(tree: Tree) -> Tree:
+    """Within `jit`: to each device its part of the rows of whole arrays. Any number of rows will do."""
+    return _constrained(gather(tree), _SHARDED)
 
 
 def _constrained(tree: Tree, spec: PartitionSpec) -> Tree:

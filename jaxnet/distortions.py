@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 Displacement = Float[Array, "2 side side"]
-"""For every pixel, how many rows down and columns to the right lies the point whose brightness it takes."""
+"""For every pixel, how many rows down and columns to the right lies the point whose value it takes."""
 
 
 def distort(
@@ -99,9 +99,9 @@ def elastic(key: Key[Array, ""], side: int, *, alpha: float, sigma: float = 4.0)
 
 
 def warp(picture: Float[Array, "side side"], displacement: Displacement) -> Float[Array, "side side"]:
-    """Every pixel takes the brightness found at its displacement, between pixels by bilinear interpolation.
+    """Every pixel takes the value found at its displacement, between pixels by bilinear interpolation.
 
-    Outside of the picture it is dark.
+    Outside of the picture all is zero.
 
     >>> warp(jnp.eye(2), jnp.array([[[0.0] * 2] * 2, [[0.25] * 2] * 2]))  # from a quarter of a pixel further right
     Array([[0.75, 0.  ],

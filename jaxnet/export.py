@@ -1,8 +1,9 @@
 """Nothing is lost: parameters in a file that any program can read, and the classifier as a program of its own.
 
 The file is a safetensors file with the arrays `layers.0.weights` (n_out, n_in), `layers.0.biases` (n_out,),
-`layers.1.weights` and so on. Its metadata have the numbers of neurons, `sizes`, as "784-16-16-10", and what else the
-writer wants to say as text. The program is one of `jax.export`: whoever runs it needs JAX, not this package.
+`layers.1.weights` and so on. Its metadata have the numbers of neurons, `sizes`, as "784-16-16-10", the activation
+functions of the layers, `activations`, as "sigmoid,sigmoid,sigmoid", and whatever else is given, as text. The program
+is one of `jax.export`: whoever runs it needs JAX, not this package.
 """
 
 import functools
@@ -18,9 +19,22 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxnet.files import write_whole
-from jaxnet.network import Function, Layer, Params, forward, sigmoid, sizes_of
+from jaxnet.network import (
+    Activation,
+    Layer,
+    Params,
+    forward,
+    relu,
+    scaled_tanh,
+    sigmoid,
+    sizes_of,
+    softmax,
+    tanh,
+)
 
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+_ARRAYS = ("weights", "biases")
+_ACTIVATIONS = {activation.name: activation for activation in (sigmoid, relu, tanh, scaled_tanh, softmax)}
 
 
 def _safetensors() -> ModuleType:
@@ -32,59 +46,81 @@ def _safetensors() -> ModuleType:
 
 
 def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[str, str] | None = None) -> None:
-    """Writes the parameters to a safetensors file, whole or not at all, with their `sizes` besides the metadata.
+    """Writes the parameters to a safetensors file, whole or not at all.
 
-    Raises OSError where the folder cannot be written, ValueError where the metadata have other sizes.
+    The metadata gain the `sizes` and the names of the `activations`. Raises OSError where the folder cannot be written,
+    ValueError where the metadata have other ones already.
     """
     save = _safetensors().numpy.save
 
-    sizes = _in_words(params)
-    metadata = {"sizes": sizes} | dict(metadata or {})
-    if metadata["sizes"] != sizes:
-        raise ValueError(f"metadata has sizes {metadata['sizes']}, but params are those of {sizes}: leave sizes out")
-    arrays = {}
-    for index, layer in enumerate(params):
-        for name, array in layer._asdict().items():
-            arrays[f"layers.{index}.{name}"] = np.asarray(array)
+    known = {"sizes": _sizes_in_words(params), "activations": ",".join(layer.activation.name for layer in params)}
+    metadata = dict(metadata or {})
+    for name, value in known.items():
+        if metadata.setdefault(name, value) != value:
+            raise ValueError(f"metadata has {name} {metadata[name]}, but params are those of {value}: leave {name} out")
+    arrays = {
+        f"layers.{index}.{name}": np.asarray(getattr(layer, name))
+        for index, layer in enumerate(params)
+        for name in _ARRAYS
+    }
     write_whole(Path(path), save(arrays, metadata))
 
 
-def load_params(path: str | os.PathLike[str]) -> tuple[Params, dict[str, str]]:
-    """The parameters and the metadata of a file written by `save_params`; `sizes` are always among the metadata.
+def load_params(
+    path: str | os.PathLike[str], *, activations: Mapping[str, Activation] | None = None
+) -> tuple[Params, dict[str, str]]:
+    """The parameters and the metadata of a file written by `save_params`.
 
-    Raises FileNotFoundError where there is none, ValueError where it is damaged, holds something else or arrays that
-    are not of its sizes.
+    `sizes` and `activations` are always among the metadata. `activations` also has the functions of your own, by name,
+    which a file cannot hold. A file of version 0.6.0 has one name for the hidden layers and one for the output, or
+    none: then all are sigmoid.
+
+    Raises FileNotFoundError where there is no file, ValueError where it is damaged, holds something else, arrays that
+    are not of its sizes, or activation functions that are not known.
     """
     safetensors = _safetensors()
+    name = os.fspath(path)
     if not Path(path).is_file():
-        raise FileNotFoundError(f"{os.fspath(path)} does not exist; expected a .safetensors file of saved parameters")
+        raise FileNotFoundError(f"{name} does not exist; expected a .safetensors file of saved parameters")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             metadata = dict(file.metadata() or {})
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{os.fspath(path)} is damaged or no safetensors file: {error}") from error
-    names = [f"layers.{index}.{name}" for index in range(len(arrays) // 2) for name in Layer._fields]
+        raise ValueError(f"{name} is damaged or no safetensors file: {error}") from error
+    depth = len(arrays) // 2
+    names = [f"layers.{index}.{array}" for index in range(depth) for array in _ARRAYS]
     if not arrays or set(names) != set(arrays):
-        raise ValueError(f"{os.fspath(path)} holds {sorted(arrays)}; expected {', '.join(names) or 'layers.0.weights'}")
+        raise ValueError(f"{name} holds {sorted(arrays)}; expected {', '.join(names) or 'layers.0.weights'}")
+    functions = _functions(name, metadata, depth, dict(activations or {}))
     params = tuple(
-        Layer(*(jnp.asarray(arrays[f"layers.{index}.{name}"]) for name in Layer._fields))
-        for index in range(len(arrays) // 2)
+        Layer(*(jnp.asarray(arrays[f"layers.{index}.{array}"]) for array in _ARRAYS), function)
+        for index, function in enumerate(functions)
     )
-    _check(os.fspath(path), params)
-    sizes = _in_words(params)
+    _check(name, params)
+    sizes = _sizes_in_words(params)
     if metadata.setdefault("sizes", sizes) != sizes:
-        raise ValueError(f"{os.fspath(path)} has sizes {metadata['sizes']} in its metadata, but arrays of {sizes}")
+        raise ValueError(f"{name} has sizes {metadata['sizes']} in its metadata, but arrays of {sizes}")
     return params, metadata
 
 
-def export_classifier(
-    params: Params,
-    *,
-    activation: Function = sigmoid,
-    output: Function = sigmoid,
-    platforms: Sequence[str] = ("cpu", "cuda", "tpu"),
-) -> bytes:
+def _functions(name: str, metadata: dict[str, str], depth: int, own: dict[str, Activation]) -> list[Activation]:
+    """The layers' activation functions, by the names in the metadata."""
+    before = [metadata.get("activation", sigmoid.name)] * (depth - 1) + [metadata.get("output", sigmoid.name)]
+    names = metadata.setdefault("activations", ",".join(before)).split(",")
+    known = _ACTIVATIONS | own
+    if len(names) != depth:
+        raise ValueError(f"{name} has {depth} layers but the activations {', '.join(names)}; expected one for each")
+    for each in names:
+        if each not in known:
+            raise ValueError(
+                f"{name} has the activation {each!r}; known are {', '.join(known)}: give it by load_params(path,"
+                f" activations={{{each!r}: ...}})"
+            )
+    return [known[each] for each in names]
+
+
+def export_classifier(params: Params, *, platforms: Sequence[str] = ("cpu", "cuda", "tpu")) -> bytes:
     """The classifier as a serialised `jax.export` program, weights and biases inside.
 
     The program takes images, float32 (n, n_in) in [0, 1], for any n from 1, and returns what `classify` and `forward`
@@ -117,7 +153,7 @@ def export_classifier(
     # However many devices share the work and the parameters here, the program is one for one device.
     one = jax.sharding.Mesh(np.array(jax.local_devices()[:1]), ("one",))
     params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), jnp.float32), params)
-    outputs = jax.vmap(functools.partial(forward, params, activation=activation, output=output))
+    outputs = jax.vmap(functools.partial(forward, params))
 
     def classifier(images: Float[Array, "n n_in"]) -> tuple[Int[Array, " n"], Float[Array, "n n_out"]]:
         activations = outputs(images)
@@ -129,7 +165,7 @@ def export_classifier(
         return bytes(jax.export.export(jax.jit(classifier), platforms=platforms)(images).serialize())
 
 
-def _in_words(params: Params) -> str:
+def _sizes_in_words(params: Params) -> str:
     return "-".join(map(str, sizes_of(params)))
 
 
@@ -138,7 +174,7 @@ def _check(name: str, params: Params) -> None:
     if not params:
         raise ValueError(f"{name} is empty; a network has at least one layer")
     (n_in,) = params[0].weights.shape[-1:] or (0,)
-    for index, (w, b) in enumerate(params):
+    for index, (w, b, _) in enumerate(params):
         if w.ndim != 2 or w.shape != (*b.shape, n_in) or 0 in w.shape or w.dtype.kind != "f":
             raise ValueError(
                 f"{name}: layers.{index} has weights {w.shape} and biases {b.shape} of {w.dtype}, and {n_in} inputs"

@@ -29,12 +29,10 @@ class Metrics(NamedTuple):
 class History(NamedTuple):
     """One row for each evaluation of the network: before the first step, and by default after each epoch.
 
-    A population adds an axis of networks to what is seen.
-
     - `epochs`, `steps`, `examples`: how far it had come; an example counts each time it is seen.
     - `seconds`: of training so far; neither compiling nor evaluating is in it.
     - `train_cost`, `train_accuracy`, `test_cost`, `test_accuracy`: over all examples; NaN where there was no test set.
-    - `gradient_norm`: the length of the gradient of the cost over all training examples.
+    - `gradient_norm`: the length of the gradient of the cost over all training examples; NaN where not asked for.
     - `compile_seconds`: what compiling took before the first step, one number.
     """
 
@@ -90,25 +88,29 @@ def evaluate(
     *,
     cost: Mean,
     accuracy: Mean,
-    gradient: Mean,
+    gradient: Mean | None,
     over: Callable[[Mean], Mean],
 ) -> Metrics:
-    """Cost, accuracy and length of the gradient; `over` takes each mean over all the examples, as `in_chunks` does."""
+    """Cost and accuracy, a forward pass over the data; with `gradient` also the length of that.
+
+    `over` takes each mean over all the examples, as `in_chunks` does.
+    """
 
     def targets(labels: Array) -> Array:
         return jax.nn.one_hot(labels, sizes_of(params)[-1], dtype=jnp.float32)
 
-    def testing(params: Params, images: Array, labels: Array) -> tuple[Array, Array]:
+    def found(params: Params, images: Array, labels: Array) -> tuple[Array, Array]:
         return cost(params, images, targets(labels)), accuracy(params, images, labels)
 
-    def training(params: Params, images: Array, labels: Array) -> tuple[Array, Array, Array]:
-        # One long vector of all partial derivatives: less to compile than a sum and a norm of every layer's.
-        slope, _ = ravel_pytree(gradient(params, images, targets(labels)))
-        return *testing(params, images, labels), slope
+    train_cost, train_accuracy = over(found)(params, *train)
+    test_cost = test_accuracy = gradient_norm = jnp.full_like(train_cost, jnp.nan)
+    if test is not None:
+        test_cost, test_accuracy = over(found)(params, *test)
+    if gradient is not None:
 
-    train_cost, train_accuracy, slope = over(training)(params, *train)
-    if test is None:
-        test_cost = test_accuracy = jnp.full_like(train_cost, jnp.nan)
-    else:
-        test_cost, test_accuracy = over(testing)(params, *test)
-    return Metrics(train_cost, train_accuracy, jnp.linalg.norm(slope), test_cost, test_accuracy)
+        def slope(params: Params, images: Array, labels: Array) -> Array:
+            # One long vector of all partial derivatives: less to compile than a sum and a norm of every layer's.
+            return ravel_pytree(gradient(params, images, targets(labels)))[0]
+
+        gradient_norm = jnp.linalg.norm(over(slope)(params, *train))
+    return Metrics(train_cost, train_accuracy, gradient_norm, test_cost, test_accuracy)

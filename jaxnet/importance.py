@@ -7,6 +7,7 @@ chapter 2.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -36,7 +37,7 @@ def rank(gradient: Params) -> Ranking:
     32.0
     """
     parts = []
-    for index, (w, b) in enumerate(gradient):
+    for index, (w, b, _) in enumerate(gradient):
         neuron, source = jnp.indices((w.shape[0], w.shape[1] + 1), jnp.int32)
         parts.append(
             Ranking(
@@ -56,7 +57,7 @@ def per_weight(gradient: Params) -> tuple[Layer, ...]:
 
     The length of a layer's gradient grows with the number of its weights; this does not. Each `Layer` has two scalars.
 
-    >>> per_weight((Layer(jnp.array([[3.0, -3.0]]), jnp.array([0.5])),))
-    (Layer(weights=Array(3., dtype=float32), biases=Array(0.5, dtype=float32)),)
+    >>> per_weight((Layer(jnp.array([[3.0, -3.0]]), jnp.array([0.5])),))[0].weights
+    Array(3., dtype=float32)
     """
-    return tuple(Layer(*(jnp.sqrt(jnp.mean(leaf**2)) for leaf in layer)) for layer in gradient)
+    return jax.tree.map(lambda leaf: jnp.sqrt(jnp.mean(leaf**2)), gradient)

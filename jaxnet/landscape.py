@@ -1,6 +1,7 @@
-"""The ground that descent walks on: planes through the space of all weights and biases, walks, and gradient noise.
+"""The landscape of the cost: planes through the space of all weights and biases, trajectories in it, gradient noise.
 
-A direction is shaped like the parameters. A path is a tree of them, stacked: a leading axis of steps on every leaf.
+A direction is shaped like the parameters. A trajectory is a tree of them, stacked: a leading axis of points on every
+leaf, as `descend` returns it for `look=lambda state: state.params`.
 """
 
 from collections.abc import Callable
@@ -31,7 +32,7 @@ def on_plane(plane: Plane, point: Float[Array, "2"]) -> Params:
 
     >>> one = (Layer(jnp.array([[1.0]]), jnp.array([0.0])),)
     >>> on_plane(Plane(one, one, one), jnp.array([2.0, 3.0]))
-    (Layer(weights=Array([[6.]], dtype=float32), biases=Array([0.], dtype=float32)),)
+    (Layer(weights=Array([[6.]], dtype=float32), biases=Array([0.], dtype=float32), activation=sigmoid),)
     """
     if point.shape != (2,):
         raise ValueError(f"point has shape {point.shape}; a point of a plane has two coordinates, (2,)")
@@ -53,20 +54,20 @@ def random_direction(key: Key[Array, ""], params: Params) -> Params:
     """
     keys = jax.random.split(key, len(params))
     directions = []
-    for (w, b), layer_key in zip(params, keys, strict=True):
+    for (w, b, f), layer_key in zip(params, keys, strict=True):
         filters = jnp.concatenate([w, b[:, None]], axis=1)
         d = jax.random.normal(layer_key, filters.shape, filters.dtype)
         scale = jnp.linalg.norm(filters, axis=1) / jnp.linalg.norm(d, axis=1)
         d = d * scale[:, None]
-        directions.append(Layer(d[:, :-1], d[:, -1]))
+        directions.append(Layer(d[:, :-1], d[:, -1], f))
     return tuple(directions)
 
 
 class PCA(NamedTuple):
-    """The plane that a path strays from least.
+    """The plane that a trajectory strays from least.
 
     - `plane`: its origin is the mean of the points, u and v are directions of length one, at right angles.
-    - `coordinates`: where each point of the path lies, seen from straight above.
+    - `coordinates`: where each point lies, projected onto the plane.
     - `explained`: the shares of the points' variance along u and along v.
     """
 
@@ -75,24 +76,24 @@ class PCA(NamedTuple):
     explained: Float[Array, "2"]
 
 
-def pca_plane(path: Params) -> PCA:
-    """The plane of the first two principal components of a path, or of several, one after the other.
+def pca_plane(trajectory: Params) -> PCA:
+    """The plane of the first two principal components of a trajectory, or of several, one after the other.
 
     With x_t the points and m their mean, u and v are the first two right singular vectors of the rows x_t - m, and
     `coordinates` (x_t - m) . u and (x_t - m) . v. The shares are NaN where the points do not differ. Principal
-    components of a walk look smooth whatever the walk is (Antognini and Sohl-Dickstein 2018, arXiv 1806.08805), so the
-    shares belong beside every picture. Raises ValueError for fewer than three points. Li et al. 2018.
+    components of a random walk look smooth whatever it does (Antognini and Sohl-Dickstein 2018, arXiv 1806.08805), so
+    the shares belong beside every picture. Raises ValueError for fewer than three points. Li et al. 2018.
 
     >>> corners = jnp.array([[0.0, 0.0], [2.0, 0.0], [2.0, 1.0], [0.0, 1.0]])
-    >>> path = (Layer(corners[:, None, :], jnp.zeros((4, 1))),)
-    >>> [round(float(share), 4) for share in pca_plane(path).explained]
+    >>> trajectory = (Layer(corners[:, None, :], jnp.zeros((4, 1))),)
+    >>> [round(float(share), 4) for share in pca_plane(trajectory).explained]
     [0.8, 0.2]
     """
-    number = len(jax.tree.leaves(path)[0])
+    number = len(jax.tree.leaves(trajectory)[0])
     if number < 3:
-        raise ValueError(f"path has {number} points; a plane needs at least 3")
-    points = jax.vmap(lambda params: ravel_pytree(params)[0])(path)
-    unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], path))[1]
+        raise ValueError(f"trajectory has {number} points; a plane needs at least 3")
+    points = jax.vmap(lambda params: ravel_pytree(params)[0])(trajectory)
+    unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], trajectory))[1]
     mean = jnp.mean(points, axis=0)
     strays = points - mean[None]
     _, lengths, directions = jnp.linalg.svd(strays, full_matrices=False)
@@ -111,26 +112,54 @@ def cosine(one: PyTree, other: PyTree) -> Float[Array, ""]:
     return jnp.asarray(optax.tree.vdot(one, other) / (optax.tree.norm(one) * optax.tree.norm(other)))
 
 
-class Walk(NamedTuple):
-    """How far it was on foot, and how far as the crow flies; in units of the parameters."""
+class Distances(NamedTuple):
+    """How far a trajectory is along the way, and how far in a straight line; in units of the parameters."""
 
     length: Float[Array, ""]
     displacement: Float[Array, ""]
 
 
-def walk(path: PyTree) -> Walk:
-    """The length of a path, sum_t |p_(t+1) - p_t|, and its displacement |p_last - p_first|.
+def distances(trajectory: PyTree) -> Distances:
+    """The length of a trajectory, sum_t |p_(t+1) - p_t|, and its displacement |p_last - p_first|.
 
     Raises ValueError for fewer than two points.
 
-    >>> walk(jnp.array([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
-    Walk(length=Array(9., dtype=float32), displacement=Array(3., dtype=float32))
+    >>> distances(jnp.array([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
+    Distances(length=Array(9., dtype=float32), displacement=Array(3., dtype=float32))
     """
-    if len(jax.tree.leaves(path)[0]) < 2:
-        raise ValueError("path has fewer than 2 points; a walk needs a first and a last one")
-    steps = jax.tree.map(lambda leaf: leaf[1:] - leaf[:-1], path)
-    whole = jax.tree.map(lambda leaf: leaf[-1] - leaf[0], path)
-    return Walk(jnp.sum(jax.vmap(optax.tree.norm)(steps)), optax.tree.norm(whole))
+    if len(jax.tree.leaves(trajectory)[0]) < 2:
+        raise ValueError("trajectory has fewer than 2 points; it needs a first and a last one")
+    steps = jax.tree.map(lambda leaf: leaf[1:] - leaf[:-1], trajectory)
+    whole = jax.tree.map(lambda leaf: leaf[-1] - leaf[0], trajectory)
+    return Distances(jnp.sum(jax.vmap(optax.tree.norm)(steps)), optax.tree.norm(whole))
+
+
+class Length(NamedTuple):
+    """The state of `measure_length`."""
+
+    length: Float[Array, ""]
+
+
+def measure_length() -> optax.GradientTransformation:
+    """Adds up the lengths |p_(t+1) - p_t| of the steps while descending, so that no point has to be kept for it.
+
+    The last transformation of a chain; `optax.tree.get(state.optimizer_state, "length")` is the length so far.
+
+    >>> optimizer = optax.chain(optax.sgd(0.5), measure_length())
+    >>> slope = jnp.array([6.0, 8.0])
+    >>> _, state = optimizer.update(slope, optimizer.init(slope))
+    >>> float(optax.tree.get(state, "length"))
+    5.0
+    """
+
+    def init(params: PyTree) -> Length:
+        return Length(jnp.zeros((), jax.tree.leaves(params)[0].dtype))
+
+    def update(updates: PyTree, state: Length, params: PyTree = None) -> tuple[PyTree, Length]:
+        del params
+        return updates, Length(state.length + optax.tree.norm(updates))
+
+    return optax.GradientTransformation(init, update)
 
 
 class Noise(NamedTuple):

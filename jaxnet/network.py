@@ -7,6 +7,7 @@ sum plus a bias, squeezed by an activation function. Everything here is written 
 import functools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -18,31 +19,40 @@ Function = Callable[[Float[Array, " n"]], Float[Array, " n"]]
 Initializer = Callable[..., Array]
 
 
-class Layer(NamedTuple):
-    """The numbers that lead into one layer: row j of `weights` and entry j of `biases` belong to its neuron j."""
-
-    weights: Float[Array, "*networks n_out n_in"]
-    biases: Float[Array, "*networks n_out"]
+def _not_written(_z: Float[Array, " n"]) -> Float[Array, " n"]:
+    raise TypeError("an activation function has no derivative written by hand: give Activation(function, derivative)")
 
 
-Params = tuple[Layer, ...]
-
-
-class Activation(NamedTuple):
+@jax.tree_util.register_static
+@dataclass(frozen=True, repr=False)
+class Activation:
     """An activation function a = f(z), and its derivative da/dz worked out by hand.
 
-    Any pure function will do where only autodiff is used (`forward`, `cost`); backpropagation by hand needs the pair.
+    It belongs to a layer and holds no numbers: `jit`, `grad`, `vmap` and optimizers pass it on as it is.
 
     - `function`: weighted sums z (n,) to activations a (n,).
-    - `derivative`: z (n,) to da_j/dz_j (n,) where each neuron looks at its own z alone, or to the whole Jacobian
-      da_i/dz_j (n, n) where it does not (softmax).
+    - `derivative`: z (n,) to da_j/dz_j (n,) where each neuron depends on its own z alone, or to the whole Jacobian
+      da_i/dz_j (n, n) where it does not (softmax). Autodiff (`jax.grad(cost)`) does without; backpropagation by hand
+      raises TypeError where it is not given.
+    - `name`: by which a file of parameters knows it; that of the function where none is given.
+
+    >>> Activation(jnp.sin, jnp.cos)(jnp.zeros(1))
+    Array([0.], dtype=float32)
     """
 
     function: Function
-    derivative: Callable[[Float[Array, " n"]], Float[Array, " n"] | Float[Array, "n n"]]
+    derivative: Callable[[Float[Array, " n"]], Float[Array, " n"] | Float[Array, "n n"]] = _not_written
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", getattr(self.function, "__name__", type(self.function).__name__))
 
     def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
         return self.function(z)
+
+    def __repr__(self) -> str:
+        return self.name
 
 
 def _sigmoid_derivative(z: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -69,20 +79,35 @@ def _softmax_derivative(z: Float[Array, " n"]) -> Float[Array, "n n"]:
     return jnp.diag(a) - jnp.outer(a, a)
 
 
-sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative)
+sigmoid = Activation(jax.nn.sigmoid, _sigmoid_derivative, "sigmoid")
 """a = 1 / (1 + e^-z), between 0 and 1: the lecture's. da/dz = a (1 - a)."""
 
-relu = Activation(jax.nn.relu, lambda z: (z > 0).astype(z.dtype))
+relu = Activation(jax.nn.relu, lambda z: (z > 0).astype(z.dtype), "relu")
 """a = max(0, z), what modern networks use. da/dz = 1 where z > 0, else 0."""
 
-tanh = Activation(jnp.tanh, _tanh_derivative)
+tanh = Activation(jnp.tanh, _tanh_derivative, "tanh")
 """a = tanh z, between -1 and 1. da/dz = 1 - a^2."""
 
-scaled_tanh = Activation(_scaled_tanh, _scaled_tanh_derivative)
+scaled_tanh = Activation(_scaled_tanh, _scaled_tanh_derivative, "scaled_tanh")
 """a = 1.7159 tanh(0.6666 z), the one of the record MLPs (LeCun 1998; Ciresan et al. 2010, arXiv 1003.0358)."""
 
-softmax = Activation(jax.nn.softmax, _softmax_derivative)
+softmax = Activation(jax.nn.softmax, _softmax_derivative, "softmax")
 """a_i = e^(z_i) / sum_j e^(z_j): outputs that sum to one. da_i/dz_j = a_i (delta_ij - a_j)."""
+
+
+class Layer(NamedTuple):
+    """One layer: row j of `weights` and entry j of `biases` lead into its neuron j, `activation` squeezes what arrives.
+
+    a = f(w a' + b), with a' the activations of the layer before. A gradient, or an optimizer's state, is made of layers
+    too, with the same activation functions.
+    """
+
+    weights: Float[Array, "*networks n_out n_in"]
+    biases: Float[Array, "*networks n_out"]
+    activation: Activation = sigmoid
+
+
+Params = tuple[Layer, ...]
 
 scaled_normal: Initializer = jax.nn.initializers.variance_scaling(1.0, "fan_in", "normal", in_axis=-1, out_axis=-2)
 """Normal weights with standard deviation 1/sqrt(n_in), so that no neuron starts saturated (Nielsen, chapter 3)."""
@@ -95,13 +120,18 @@ def init(
     key: Key[Array, ""],
     sizes: Sequence[int] = (784, 16, 16, 10),
     *,
+    activation: Activation | Function = sigmoid,
+    output: Activation | Function = sigmoid,
     weights: Initializer = scaled_normal,
     biases: Initializer = unit_normal,
 ) -> Params:
     """Random weights and biases: the network before it has seen anything.
 
-    `sizes` are the numbers of neurons from the input to the output. `weights` and `biases` are initializers, functions
-    of (key, shape) such as those of `jax.nn.initializers`; `weights=unit_normal` is the lecture's plain normal(0, 1).
+    - `sizes`: the numbers of neurons from the input to the output.
+    - `activation`, `output`: the activation functions of the hidden layers and of the last one; the layers keep them.
+    - `weights`, `biases`: initializers, functions of (key, shape) such as those of `jax.nn.initializers`;
+      `weights=unit_normal` is the lecture's plain normal(0, 1).
+
     Raises ValueError for fewer than two sizes or a size below 1.
 
     >>> params = init(jax.random.key(0))
@@ -109,19 +139,26 @@ def init(
     [(16, 784), (16, 16), (10, 16)]
     >>> count_params(params)
     13002
+    >>> [layer.activation for layer in init(jax.random.key(0), (3, 5, 2), activation=relu)]
+    [relu, sigmoid]
     """
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(f"sizes is {tuple(sizes)}; it must name at least two layers, each of at least one neuron")
-    return _init(key, tuple(sizes), weights, biases)
+    hidden, last = (f if isinstance(f, Activation) else Activation(f) for f in (activation, output))
+    drawn = _draw(key, tuple(sizes), weights, biases)
+    functions = (hidden,) * (len(drawn) - 1) + (last,)
+    return tuple(Layer(w, b, f) for (w, b), f in zip(drawn, functions, strict=True))
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
-def _init(key: Key[Array, ""], sizes: tuple[int, ...], weights: Initializer, biases: Initializer) -> Params:
-    layers = []
+def _draw(
+    key: Key[Array, ""], sizes: tuple[int, ...], weights: Initializer, biases: Initializer
+) -> list[tuple[Array, Array]]:
+    drawn = []
     for layer_key, n_in, n_out in zip(jax.random.split(key, len(sizes) - 1), sizes[:-1], sizes[1:], strict=True):
         weights_key, biases_key = jax.random.split(layer_key)
-        layers.append(Layer(weights(weights_key, (n_out, n_in)), biases(biases_key, (n_out,))))
-    return tuple(layers)
+        drawn.append((weights(weights_key, (n_out, n_in)), biases(biases_key, (n_out,))))
+    return drawn
 
 
 def count_params(params: Params) -> int:
@@ -141,17 +178,10 @@ class Trace(NamedTuple):
     activations: tuple[Float[Array, " _"], ...]
 
 
-def trace(
-    params: Params,
-    image: Float[Array | np.ndarray, " n_in"],
-    *,
-    activation: Function = sigmoid,
-    output: Function = sigmoid,
-) -> Trace:
-    """Every layer's weighted sums z = w a + b and activations a = f(z), for one image.
+def trace(params: Params, image: Float[Array | np.ndarray, " n_in"]) -> Trace:
+    """Every layer's weighted sums z = w a' + b and activations a = f(z), for one image.
 
-    `activation` is f of the hidden layers, `output` that of the last one. Raises ValueError where the image has not
-    as many pixels as the first layer has inputs. Lecture, chapter 1.
+    Raises ValueError where the image has not as many pixels as the first layer has inputs. Lecture, chapter 1.
     """
     n_in = params[0].weights.shape[-1]
     if image.shape != (n_in,):
@@ -160,8 +190,7 @@ def trace(
         )
     a = jnp.asarray(image)
     zs, activations = [], []
-    for layer, (w, b) in enumerate(params, start=1):
-        f = output if layer == len(params) else activation
+    for w, b, f in params:
         z = w @ a + b
         a = f(z)
         zs.append(z)
@@ -169,36 +198,24 @@ def trace(
     return Trace(tuple(zs), tuple(activations))
 
 
-def forward(
-    params: Params,
-    image: Float[Array | np.ndarray, " n_in"],
-    *,
-    activation: Function = sigmoid,
-    output: Function = sigmoid,
-) -> Float[Array, " n_out"]:
-    """The activations of the output layer, for one image: a = f(w a + b), layer after layer.
+def forward(params: Params, image: Float[Array | np.ndarray, " n_in"]) -> Float[Array, " n_out"]:
+    """The activations of the output layer, for one image: a = f(w a' + b), layer after layer.
 
-    `activation` and `output` are pure functions from weighted sums to activations. Raises ValueError where the image
-    does not fit. For many images: `jax.vmap(forward, in_axes=(None, 0))`. Lecture, chapter 1.
+    Raises ValueError where the image does not fit. For many images: `jax.vmap(forward, in_axes=(None, 0))`. Lecture,
+    chapter 1.
 
     >>> params = (Layer(jnp.array([[1.0, -1.0]]), jnp.array([0.0])),)
     >>> forward(params, jnp.array([0.5, 0.5]))
     Array([0.5], dtype=float32)
     """
-    return trace(params, image, activation=activation, output=output).activations[-1]
+    return trace(params, image).activations[-1]
 
 
-def classify(
-    params: Params,
-    image: Float[Array | np.ndarray, " n_in"],
-    *,
-    activation: Function = sigmoid,
-    output: Function = sigmoid,
-) -> Int[Array, ""]:
-    """The index of the brightest output neuron, for one image: the digit that the network chooses.
+def classify(params: Params, image: Float[Array | np.ndarray, " n_in"]) -> Int[Array, ""]:
+    """The index of the output neuron with the largest activation, for one image: the digit that the network chooses.
 
     >>> params = (Layer(jnp.array([[1.0], [2.0], [-1.0]]), jnp.zeros(3)),)
     >>> int(classify(params, jnp.array([1.0])))
     1
     """
-    return jnp.argmax(forward(params, image, activation=activation, output=output))
+    return jnp.argmax(forward(params, image))
