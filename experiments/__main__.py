@@ -15,7 +15,7 @@ from typing import Annotated
 
 import tyro
 
-from experiments import tables
+from experiments.common import tables
 
 ORDER = (
     "train_digits",

@@ -78,6 +78,19 @@ def rows_of(columns: Mapping[str, np.ndarray]) -> list[Row]:
     ]
 
 
+def first_reach(along: np.ndarray, curve: np.ndarray, level: float) -> float:
+    """Where a curve first reaches the level, on the straight line between two of its points; NaN where it never does.
+
+    >>> first_reach(np.array([0.0, 10.0, 20.0]), np.array([0.1, 0.5, 0.9]), level=0.7)
+    15.0
+    """
+    reached = np.flatnonzero(curve >= level)
+    if len(reached) == 0:
+        return float("nan")
+    last = max(1, reached[0])
+    return float(np.interp(level, curve[last - 1 : last + 1], along[last - 1 : last + 1]))
+
+
 _COLUMNS = (*Row._fields[:-1], *Metrics._fields)
 
 

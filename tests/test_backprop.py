@@ -6,14 +6,14 @@ import subprocess
 import sys
 from typing import Any
 
-import by_numpy
+from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_network import two_two_one
+from tests.test_network import two_two_one
 
 import jaxnet
 from jaxnet import Layer

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_backprop import KINDS, example
+from tests.test_backprop import KINDS, example
 
 import jaxnet
 from jaxnet import Layer

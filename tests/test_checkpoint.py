@@ -7,12 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import faults
+from tests import faults
 import jax
 import numpy as np
 import optax
 import pytest
-from test_experiments import main, refused
+from tests.experiments.commands import main, refused
 
 import jaxnet
 from experiments import train_digits

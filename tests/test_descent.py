@@ -1,7 +1,7 @@
 import functools
 from typing import Any
 
-import by_numpy
+from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np

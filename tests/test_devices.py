@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from test_experiments import refused
+from tests.experiments.commands import refused
 
 from experiments import train_digits
 

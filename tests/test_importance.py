@@ -1,6 +1,6 @@
 import jax
 import numpy as np
-from test_backprop import example, flat
+from tests.test_backprop import example, flat
 
 import jaxnet
 

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_backprop import example, flat
+from tests.test_backprop import example, flat
 
 import jaxnet
 

@@ -1,6 +1,6 @@
 import math
 
-import by_numpy
+from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np

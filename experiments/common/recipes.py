@@ -46,11 +46,6 @@ class Recipe:
     """The history has a row for every so many epochs."""
 
     @property
-    def functions(self) -> dict[str, Activation]:
-        """The activation functions, as `forward` takes them."""
-        return {"activation": self.activation, "output": self.output}
-
-    @property
     def sizes(self) -> tuple[int, ...]:
         """The numbers of neurons, for MNIST."""
         return (784, *self.hidden, 10)
@@ -61,7 +56,13 @@ class Recipe:
 
     def init(self, key: jax.Array) -> Params:
         """The network before it has seen anything."""
-        return jaxnet.init(key, self.sizes, weights=self.weights, biases=self.biases)
+        kinds: Any = {
+            "activation": self.activation,
+            "output": self.output,
+            "weights": self.weights,
+            "biases": self.biases,
+        }
+        return jaxnet.init(key, self.sizes, **kinds)
 
     def starts(self, key: jax.Array, number: int) -> Params:
         """So many of them, stacked."""
@@ -78,13 +79,12 @@ class Recipe:
         return optax.sgd(rate, momentum=self.momentum or None)
 
     def choices(self, n: int) -> dict[str, Any]:
-        """What `train` and `train_population` take beside parameters, data and optimizer, for n examples."""
+        """What `train` takes beside parameters, data and optimizer, for n examples."""
         penalty = jaxnet.l2(self.decay) if self.decay else None
         return {
             "batch_size": min(self.batch_size, n),
             "epochs": self.epochs,
-            "cost": functools.partial(jaxnet.cost, **self.functions, loss=self.loss, penalty=penalty),
-            "accuracy": functools.partial(jaxnet.accuracy, **self.functions),
+            "cost": functools.partial(jaxnet.cost, loss=self.loss, penalty=penalty),
             "evaluate_every": self.look_every * -(-n // min(self.batch_size, n)),
             "distort": functools.partial(jaxnet.distort, **self.distortion) if self.distortion else None,
         }
@@ -123,12 +123,12 @@ def descend(
 ) -> tuple[Params, History]:
     """Trains stacked networks, each at its own rate, by the recipe in all else."""
     n = len(learnt.images)
-    return jaxnet.train_population(
+    return jaxnet.train(
         order,
         params,
         learnt,
         lambda rate: recipe.optimizer(n, rate),
-        rates,
+        rates=rates,
         test=judged,
         progress=progress,
         **recipe.choices(n),

@@ -1,6 +1,5 @@
 """The network that a script looks at: random, trained here by the lecture's recipe, or from a file."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,7 @@ import optax
 import tyro
 
 import jaxnet
-from experiments import script
-from jaxnet.export import load_params
+from experiments.common import script
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,9 @@ class Source:
 
 
 class Subject(NamedTuple):
-    """A network, its activation functions as arguments of `forward`, and the examples for it."""
+    """A network, and the examples for it."""
 
     params: jaxnet.Params
-    functions: dict[str, Any]
     train: jaxnet.Dataset
     test: jaxnet.Dataset
 
@@ -50,7 +47,7 @@ def get(source: Source) -> Subject:
         raise ValueError(f"epochs is {source.epochs}; it must be zero or more")
     train, test, classes = script.load(source.data, source.limit)
     if source.from_file is not None:
-        return Subject(*read(source.from_file, test, classes), train, test)
+        return Subject(read(source.from_file, test, classes), train, test)
     start, order = jax.random.split(jax.random.key(source.seed))
     params = jaxnet.init(start, (train.images.shape[1], *source.hidden, classes))
     batch_size = min(10, len(train.images))
@@ -66,7 +63,7 @@ def get(source: Source) -> Subject:
                 epochs=source.epochs,
                 progress=show,
             )
-    return Subject(params, {"activation": jaxnet.sigmoid, "output": jaxnet.sigmoid}, train, test)
+    return Subject(params, train, test)
 
 
 def initial(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:
@@ -81,22 +78,11 @@ def at_rates(params: jaxnet.Params, rates: Sequence[float]) -> tuple[jaxnet.Para
     return stacked, np.repeat(np.array(rates, np.float32), each)
 
 
-def read(
-    path: Path, test: jaxnet.Dataset, classes: int, activation: str = "sigmoid", output: str = "sigmoid"
-) -> tuple[jaxnet.Params, dict[str, jaxnet.Activation]]:
-    """A network that train_digits saved, and its activation functions: those named here where the file names none.
-
-    Raises ValueError where it does not fit the examples.
-    """
-    params, metadata = load_params(path)
+def read(path: Path, test: jaxnet.Dataset, classes: int) -> jaxnet.Params:
+    """A network that train_digits saved. Raises ValueError where it does not fit the examples."""
+    params, metadata = jaxnet.load_params(path)
     if metadata.get("loss", "squared_error") != "squared_error":
-        print(f"{path} was trained on {metadata['loss']}; wherever a cost is looked at here, it is the squared error")
-    functions = {}
-    for part, otherwise in (("activation", activation), ("output", output)):
-        name = metadata.get(part) or otherwise
-        functions[part] = getattr(jaxnet, name, None)
-        if not isinstance(functions[part], jaxnet.Activation):
-            raise ValueError(f'{path} names the activation "{name}", which jaxnet does not have')
+        print(f"{path} was trained on {metadata['loss']}; every cost here is the squared error")
     n_in, *_, n_out = jaxnet.sizes_of(params)
     pixels = test.images.shape[1]
     if n_in != pixels or n_out < classes:
@@ -104,21 +90,19 @@ def read(
             f"{path} holds a network with {n_in} inputs and {n_out} outputs;"
             f" this data has {pixels} pixels and {classes} classes: choose the --data that it was trained on"
         )
-    return params, functions
+    return params
 
 
-def outputs(params: jaxnet.Params, images: Any, functions: dict[str, Any]) -> np.ndarray:
+def outputs(params: jaxnet.Params, images: Any) -> np.ndarray:
     """The output activations for many images, a chunk at a time."""
-    return np.asarray(
-        jax.lax.map(lambda image: jaxnet.forward(params, image, **functions), jnp.asarray(images), batch_size=2_000)
-    )
+    return np.asarray(jax.lax.map(lambda image: jaxnet.forward(params, image), jnp.asarray(images), batch_size=2_000))
 
 
 def nudge(params: jaxnet.Params, layer: int, neuron: int, source: int | None, amount: float) -> jaxnet.Params:
     """The same parameters but for one weight, or bias where the source is None."""
-    w, b = params[layer]
+    w, b, f = params[layer]
     nudged = (w, b.at[neuron].add(amount)) if source is None else (w.at[neuron, source].add(amount), b)
-    return (*params[:layer], jaxnet.Layer(*nudged), *params[layer + 1 :])
+    return (*params[:layer], jaxnet.Layer(*nudged, f), *params[layer + 1 :])
 
 
 def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np.ndarray, jax.Array]:
@@ -127,24 +111,3 @@ def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np
         raise IndexError(f"image is {index}; there are images 0 to {len(data.images) - 1}")
     targets = jaxnet.one_hot(data.labels[index : index + 1], jaxnet.sizes_of(params)[-1])
     return np.asarray(data.images[index]), targets[0]
-
-
-def named(layer: int, index: int, sizes: Any) -> str:
-    """A pixel, a hidden neuron or an output in words; the image is layer 0."""
-    if layer == len(sizes) - 1:
-        return f"output {index}"
-    if layer > 0:
-        return f"neuron {index} of hidden layer {layer}"
-    side = math.isqrt(sizes[0])
-    return f"pixel in row {index // side}, column {index % side}" if side**2 == sizes[0] else f"pixel {index}"
-
-
-def place(row: script.Record, sizes: Any) -> str:
-    """Where a weight or a bias is, in words."""
-    source = "bias" if row["source"] == -1 else named(row["layer"], row["source"], sizes)
-    return f"{source} → {named(row['layer'] + 1, row['neuron'], sizes)}"
-
-
-def layer_name(layer: int, sizes: Any) -> str:
-    """In words; the image is layer 0."""
-    return "image" if layer == 0 else "outputs" if layer == len(sizes) - 1 else f"hidden layer {layer}"

@@ -1,7 +1,7 @@
 """What all scripts share: command line, device banner, progress, and the record of a run in its folder.
 
-A script is a frozen dataclass of choices, `run(config, folder) -> results`, and `figures(record, folder)`, which draws
-from the record alone.
+A script is a frozen dataclass of choices and `run(config, folder) -> results`. Its report, in `reports/`, prints tables
+and draws figures from the record alone, as it was read from record.json.
 """
 
 import json
@@ -16,7 +16,7 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import jax
 import numpy as np
@@ -25,7 +25,7 @@ import tyro
 from tqdm import tqdm
 
 import jaxnet
-from experiments.machine import Machine, banner, described, running_on
+from experiments.common.machine import Machine, banner, described, running_on
 from jaxnet import Dataset, History
 from jaxnet.checkpoint import Checkpoints, Interrupted
 from jaxnet.files import write_whole
@@ -42,7 +42,7 @@ class Output:
     out: Path | None = None
     """Folder for record.json and the figures; made if it is not there. By default below results/."""
     redraw: bool = False
-    """Only draw the figures again, from the record that lies in the folder."""
+    """Only print the tables and draw the figures again, from the record that lies in the folder."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +82,31 @@ class Stopped(Exception):  # noqa: N818
         self.results = results
 
 
+class Report(Protocol):
+    """What a record shows: a module of `reports/`."""
+
+    def print_tables(self, record: Record, /) -> None:
+        """Prints what a complete record says."""
+
+    def figures(self, record: Record, folder: Path, /) -> list[Path]:
+        """Draws what the record has; the files."""
+        ...
+
+
 def main(
     name: str,
     description: str | None,
     config_type: type[Config],
     run: Callable[[Config, Path], Record],
-    figures: Callable[[Record, Path], list[Path]],
+    report: Report,
     default_folder: Callable[[Any], str] | None = None,
+    while_running: Callable[[Record], None] | None = None,
 ) -> None:
-    """Command line, run, record, figures. What a user can mend ends with one line of text and exit status 1."""
+    """Command line, run, record, tables, figures.
+
+    `while_running` prints from the record what a run prints as it goes on; --redraw prints that as well. What a user
+    can mend ends with one line of text and exit status 1.
+    """
     parts = {"experiment": config_type, "output": Output, "machine": Machine}
     every = make_dataclass("Arguments", parts.items())
     arguments: Any = tyro.cli(
@@ -118,7 +134,11 @@ def main(
                     return
                 shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # all that they had is in the results
         record = read_record(folder, name)
-        for path in figures(record, folder):
+        if arguments.output.redraw and while_running is not None:
+            while_running(record)
+        if "stopped" not in record:
+            report.print_tables(record)
+        for path in report.figures(record, folder):
             print(f"drew {path}")
         if "stopped" in record:
             sys.exit(f"error: {record['stopped']}")

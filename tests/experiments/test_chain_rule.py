@@ -3,11 +3,11 @@
 import math
 from pathlib import Path
 
-import by_numpy
+from tests import by_numpy
 import jax
 import numpy as np
 import pytest
-from test_experiments import PNG, main, refused
+from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import chain_rule, networks

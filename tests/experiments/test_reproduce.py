@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from test_experiments import main, refused
+from tests.experiments.commands import main, refused
 
 import jaxnet
 from experiments import published, recipes, reproduce

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from test_experiments import main, refused
+from tests.experiments.commands import main, refused
 
 import jaxnet
 from experiments import benchmark, roofline

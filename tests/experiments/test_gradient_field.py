@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_experiments import PNG, main, refused
+from tests.experiments.commands import PNG, main, refused
 
 from experiments import gradient_field
 

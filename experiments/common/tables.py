@@ -1,5 +1,6 @@
-"""Numbers as a person writes them, and tables of them."""
+"""Numbers, batches, neurons and weights in words, and tables of them."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 
 def number(value: float) -> str:
-    """Three digits that matter, as a person writes them."""
+    """Three significant digits: 1,230, 0.0123, 12.3 million."""
     for size, name in ((1e9, "billion"), (1e6, "million")):
         if size <= value < 1e12:
             return f"{value / size:.3g} {name}"
@@ -16,7 +17,7 @@ def number(value: float) -> str:
 
 
 def batch_name(batch_size: int, n: int) -> str:
-    """What a person calls it."""
+    """Full batch, or batches of so many."""
     return "full batch" if batch_size == n else f"batches of {batch_size:,}"
 
 
@@ -49,3 +50,24 @@ def table(head: list[str], rows: list[list[str]]) -> None:
             cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
         )
         print("  ".join([first, *others]))
+
+
+def named(layer: int, index: int, sizes: Any) -> str:
+    """A pixel, a hidden neuron or an output in words; the image is layer 0."""
+    if layer == len(sizes) - 1:
+        return f"output {index}"
+    if layer > 0:
+        return f"neuron {index} of hidden layer {layer}"
+    side = math.isqrt(sizes[0])
+    return f"pixel in row {index // side}, column {index % side}" if side**2 == sizes[0] else f"pixel {index}"
+
+
+def place(row: dict[str, Any], sizes: Any) -> str:
+    """Where a weight or a bias is, in words."""
+    source = "bias" if row["source"] == -1 else named(row["layer"], row["source"], sizes)
+    return f"{source} → {named(row['layer'] + 1, row['neuron'], sizes)}"
+
+
+def layer_name(layer: int, sizes: Any) -> str:
+    """In words; the image is layer 0."""
+    return "image" if layer == 0 else "outputs" if layer == len(sizes) - 1 else f"hidden layer {layer}"

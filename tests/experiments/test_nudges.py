@@ -5,8 +5,8 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from by_numpy import gradient, outputs
-from test_experiments import PNG, main, refused
+from tests.by_numpy import gradient, outputs
+from tests.experiments.commands import PNG, main, refused
 
 from experiments import networks, nudges
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_experiments import main, refused
+from tests.experiments.commands import main, refused
 
 import jaxnet
 from experiments import deep_big_simple, roofline

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_experiments import refused
+from tests.experiments.commands import refused
 
 from experiments import scaling
 

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from by_numpy import cost, gradient
-from test_experiments import PNG, main, refused
+from tests.by_numpy import cost, gradient
+from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import importance, networks

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from test_experiments import PNG, main, refused
+from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import networks, what_neurons_see

@@ -1,11 +1,11 @@
 from pathlib import Path
 
-import by_numpy
+from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_experiments import PNG, main, refused
+from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import drunk_walk

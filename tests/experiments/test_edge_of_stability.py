@@ -1,13 +1,13 @@
 from itertools import islice
 from pathlib import Path
 
-import by_numpy
+from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-from test_experiments import PNG, main, refused
+from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import edge_of_stability

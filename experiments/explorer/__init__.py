@@ -1,0 +1,1 @@
+"""The page on which a trained network can be tried."""

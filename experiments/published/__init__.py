@@ -1,0 +1,1 @@
+"""What the field has published: rows of numbers, curves, and the recipes they came from."""

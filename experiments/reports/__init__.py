@@ -1,0 +1,1 @@
+"""What a record shows: tables and pictures, one module for each script."""
