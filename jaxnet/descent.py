@@ -59,10 +59,11 @@ def step(
         value, slope = jax.value_and_grad(cost_here)(state.params)
     else:
         value, slope = cost_here(state.params), gradient(state.params, images, targets)
+    params: Any = state.params
     updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
-        slope, state.optimizer_state, state.params, value=value, grad=slope, value_fn=cost_here
+        slope, state.optimizer_state, params, value=value, grad=slope, value_fn=cost_here
     )
-    params: Any = optax.apply_updates(state.params, updates)
+    params = optax.apply_updates(params, updates)
     return State(params, optimizer_state), Info(slope)
 
 
@@ -176,7 +177,8 @@ def descend(
             state = move(state, images, targets, examples)
         return state, None if look is None else look(state)
 
-    state = State(params, optimizer.init(params))
+    start: Any = params
+    state = State(params, optimizer.init(start))
     stream = None
     if batch_size < n:
         epochs = -(-steps * batch_size // n)

@@ -94,7 +94,7 @@ def load_params(
         raise ValueError(f"{name} holds {sorted(arrays)}; expected {', '.join(names) or 'layers.0.weights'}")
     functions = _functions(name, metadata, depth, dict(activations or {}))
     params = tuple(
-        Layer(*(jnp.asarray(arrays[f"layers.{index}.{array}"]) for array in _ARRAYS), function)
+        Layer(jnp.asarray(arrays[f"layers.{index}.weights"]), jnp.asarray(arrays[f"layers.{index}.biases"]), function)
         for index, function in enumerate(functions)
     )
     _check(name, params)

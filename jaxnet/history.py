@@ -108,6 +108,7 @@ def evaluate(
 
     `over` takes each mean over all the examples, as `in_chunks` does.
     """
+    cost, accuracy = jax.jit(cost), jax.jit(accuracy)  # so that each is traced once
 
     def targets(labels: Array) -> Array:
         return jax.nn.one_hot(labels, sizes_of(params)[-1], dtype=jnp.float32)

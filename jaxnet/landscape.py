@@ -155,7 +155,7 @@ def measure_length() -> optax.GradientTransformation:
     def init(params: PyTree) -> Length:
         return Length(jnp.zeros((), jax.tree.leaves(params)[0].dtype))
 
-    def update(updates: PyTree, state: Length, params: PyTree = None) -> tuple[PyTree, Length]:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Length]:
         del params
         return updates, Length(state.length + optax.tree.norm(updates))
 

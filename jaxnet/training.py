@@ -125,12 +125,18 @@ def train(
     evaluate_every = steps_an_epoch if evaluate_every is None else evaluate_every
     for name, value in (("epochs", epochs), ("evaluate_every", evaluate_every), ("chunk_size", chunk_size)):
         _check_range(name, value, 1, None)
-    run = _Run(optimizer, batch_size, cost, accuracy, gradient, gradient_norm, rates is not None, chunk_size, distort)
+    over = _Over(chunk_size, population=rates is not None)
+    move = functools.partial(
+        _epoch, over=over, batch_size=batch_size, optimizer=optimizer, cost=cost, gradient=gradient
+    )
+    normed = (gradient or jax.grad(cost)) if gradient_norm else None
+    measure = functools.partial(_evaluate, over=over, cost=cost, accuracy=accuracy, gradient=normed)
+    remake = functools.partial(_distorted, distort=distort, chunk_size=chunk_size)
     # Between two evaluations lies a stretch of one epoch, or several epochs.
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
     epochs_per_evaluation = max(1, evaluate_every // steps_an_epoch)
 
-    state, found = _fresh(params, rates, run=run), None
+    state, found = _fresh(params, rates, optimizer=optimizer), None
     if checkpoints is not None:
         checkpoints = checkpoints.of_a_run(
             key=jax.random.key_data(key).tolist(),
@@ -152,14 +158,23 @@ def train(
     networks = None if rates is None else len(rates)
     state, rates = devices.replicate((state, rates)) if networks is None else _shard((state, rates), networks)
     in_turn = devices.replicate(jax.device_put(np.arange(n)))
+    images, _ = examples
+
     started = time.perf_counter()
-    seen = _compile(
-        run, key, state, rates, examples, targets, tests, in_turn, {min(stretch, n), n % stretch or stretch}
-    )
+    if batch_size < n:
+        _shuffle.lower(key, 0, n).compile()
+    seen: Any = images
+    if distort is not None:
+        lowered = _distorted.lower(key, 0, images, **remake.keywords)
+        lowered.compile()
+        seen = devices.replicate(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
+    for size in {min(stretch, n), n % stretch or stretch}:
+        _epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
+    _evaluate.lower(state.params, examples, tests, **measure.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
     def evaluate_now() -> None:
-        metrics = _first(jax.device_get(_evaluate(state.params, examples, tests, run=run)), networks)
+        metrics = _first(jax.device_get(measure(state.params, examples, tests)), networks)
         rows.append(Row(done / n, steps, done, seconds, metrics))
         if not np.isfinite(metrics.train_cost).any():
             raise Diverged(written(rows, compile_seconds))
@@ -189,10 +204,10 @@ def train(
             order = in_turn if batch_size == n else _shuffle(key, index, n)
             if distort is not None:
                 seen = None  # the last epoch's make room before this one's are made
-                seen = _distorted(key, index, examples[0], run=run)
+                seen = remake(key, index, images)
             for start in range(done % n, n, stretch):
                 size = min(stretch, n - start)
-                state = _epoch(state, rates, seen, targets, order, start, size=size, run=run)
+                state = move(state, rates, seen, targets, order, start, size=size)
                 done, steps = done + size, steps - -size // batch_size
                 if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
                     seconds += _seconds_since(started, state)
@@ -208,27 +223,23 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Run:
-    """The choices of a run that decide what is compiled."""
+class _Over:
+    """Takes a mean over many examples kept as bytes, in chunks; of one network, each chunk is scattered."""
 
-    optimizer: Optimizer
-    batch_size: int
-    cost: Mean
-    accuracy: Mean
-    gradient: Mean | None
-    gradient_norm: bool
-    population: bool
     chunk_size: int
-    distort: Distortion | None
+    population: bool
 
-    def over(self, mean: Mean) -> Mean:
-        """A mean over many examples kept as bytes, in chunks; where one network is trained, each chunk is scattered."""
+    def __call__(self, mean: Mean) -> Mean:
         if self.population:
             return in_chunks(on_bytes(mean), self.chunk_size)
         return in_chunks(devices.data_parallel(on_bytes(mean)), self.chunk_size * devices.number())
 
 
-@functools.partial(jax.jit, static_argnames=("run", "size"), donate_argnames="state")
+@functools.partial(
+    jax.jit,
+    static_argnames=("size", "over", "batch_size", "optimizer", "cost", "gradient"),
+    donate_argnames="state",
+)
 def _epoch(
     state: State,
     rates: Array | None,
@@ -238,35 +249,35 @@ def _epoch(
     start: Array | int,
     *,
     size: int,
-    run: _Run,
+    over: _Over,
+    batch_size: int,
+    optimizer: Optimizer,
+    cost: Mean,
+    gradient: Mean | None,
 ) -> State:
     """The stretch of an epoch that begins at `start` in the order and is `size` examples long."""
-    cost, gradient = run.over(run.cost), run.over(run.gradient or jax.grad(run.cost))
+    means = {"cost": over(cost), "gradient": over(gradient or jax.grad(cost))}
     order = jax.lax.dynamic_slice_in_dim(order, start, size)
 
     def one_network(state: State, rate: Array | None) -> State:
-        kinds: Any = {"batch_size": run.batch_size, "cost": cost, "gradient": gradient}
-        return epoch(state, images, targets, order, optimizer=_of_rate(run.optimizer, rate), **kinds)
+        rule = _of_rate(optimizer, rate)
+        return epoch(state, images, targets, order, batch_size=batch_size, optimizer=rule, **means)
 
-    return jax.vmap(one_network)(state, rates) if run.population else one_network(state, None)
+    return jax.vmap(one_network)(state, rates) if over.population else one_network(state, None)
 
 
-@functools.partial(jax.jit, static_argnames="run")
-def _evaluate(params: Params, train: Examples, test: Examples | None, *, run: _Run) -> Metrics:
-    cost, accuracy = jax.jit(run.cost), jax.jit(run.accuracy)  # so that each is traced once
-    gradient = (run.gradient or jax.grad(run.cost)) if run.gradient_norm else None
-
+@functools.partial(jax.jit, static_argnames=("over", "cost", "accuracy", "gradient"))
+def _evaluate(params: Params, train: Examples, test: Examples | None, *, over: _Over, **means: Any) -> Metrics:
     def one_network(params: Params) -> Metrics:
-        return evaluate(params, train, test, cost=cost, accuracy=accuracy, gradient=gradient, over=run.over)
+        return evaluate(params, train, test, over=over, **means)
 
-    return devices.gather(jax.vmap(one_network)(params) if run.population else one_network(params))
+    return devices.gather(jax.vmap(one_network)(params) if over.population else one_network(params))
 
 
-@functools.partial(jax.jit, static_argnames="run")
-def _distorted(key: Array, index: Array | int, images: Array, *, run: _Run) -> Array:
+@functools.partial(jax.jit, static_argnames=("distort", "chunk_size"))
+def _distorted(key: Array, index: Array | int, images: Array, *, distort: Distortion, chunk_size: int) -> Array:
     """All images, each distorted by a key of its own, a chunk at a time and each chunk shared out among the devices."""
     key, n = jax.random.fold_in(jax.random.fold_in(key, _DISTORTIONS), index), len(images)
-    distort: Any = run.distort
 
     def one(row: Array, image: Array) -> Array:
         return distort(jax.random.fold_in(key, row), from_bytes(image))
@@ -274,19 +285,19 @@ def _distorted(key: Array, index: Array | int, images: Array, *, run: _Run) -> A
     def chunk(rows: Array) -> Array:
         return devices.gather(jax.vmap(one)(*devices.scatter((rows, images[rows]))))
 
-    size = min(run.chunk_size * devices.number(), n)
+    size = min(chunk_size * devices.number(), n)
     chunks = jax.lax.map(chunk, (jnp.arange(-(-n // size) * size) % n).reshape(-1, size))
     return chunks.reshape(-1, *chunks.shape[2:])[:n]
 
 
-@functools.partial(jax.jit, static_argnames="run")
-def _fresh(params: Params, rates: Array | None, *, run: _Run) -> State:
+@functools.partial(jax.jit, static_argnames="optimizer")
+def _fresh(params: Params, rates: Array | None, *, optimizer: Optimizer) -> State:
     """To begin with: in memory of its own, which the epochs may overwrite."""
 
-    def one_network(params: Params, rate: Array | None) -> State:
-        return State(jax.tree.map(jnp.copy, params), _of_rate(run.optimizer, rate).init(params))
+    def one_network(params: Any, rate: Array | None) -> State:
+        return State(jax.tree.map(jnp.copy, params), _of_rate(optimizer, rate).init(params))
 
-    return jax.vmap(one_network)(params, rates) if run.population else one_network(params, None)
+    return one_network(params, None) if rates is None else jax.vmap(one_network)(params, rates)
 
 
 _shuffle = jax.jit(shuffled, static_argnums=2)
@@ -294,31 +305,6 @@ _shuffle = jax.jit(shuffled, static_argnums=2)
 
 def _of_rate(optimizer: Optimizer, rate: Array | None) -> optax.GradientTransformation:
     return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(rate)  # type: ignore
-
-
-def _compile(
-    run: _Run,
-    key: Array,
-    state: State,
-    rates: Array | None,
-    examples: Examples,
-    targets: Array,
-    tests: Examples | None,
-    order: Array,
-    sizes: set[int],
-) -> Any:
-    """Compiles all that a run calls, before its clock runs; returns the images that its first epoch learns from."""
-    seen, n = examples[0], len(order)
-    if run.batch_size < n:
-        _shuffle.lower(key, 0, n).compile()
-    if run.distort is not None:
-        lowered = _distorted.lower(key, 0, seen, run=run)
-        lowered.compile()
-        seen = devices.replicate(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
-    for size in sizes:
-        _epoch.lower(state, rates, seen, targets, order, 0, size=size, run=run).compile()
-    _evaluate.lower(state.params, examples, tests, run=run).compile()
-    return seen
 
 
 def _in_words(function: Any) -> str | None:
