@@ -1,5 +1,8 @@
+"""The documents: their examples, what they name, and how long they are."""
+
 import doctest
 import re
+from functools import reduce
 from pathlib import Path
 
 import jax
@@ -8,33 +11,52 @@ import pytest
 import jaxnet
 from experiments.__main__ import ORDER
 
-pytestmark = pytest.mark.long
-
 README = Path(__file__).parent.parent / "README.md"
+LIBRARY = README.parent / "jaxnet" / "README.md"
 GALLERY = README.parent / "experiments" / "README.md"
+PAGES = [README, LIBRARY, GALLERY]
 
 
-def test_the_examples_of_the_readme_give_what_they_show():
+@pytest.mark.long
+@pytest.mark.parametrize(("page", "least"), [(README, 20), (LIBRARY, 45)], ids=["README", "library"])
+def test_the_examples_give_what_they_show(page: Path, least: int):
     with jax.numpy_dtype_promotion("standard"):  # as everybody runs it; optax.adam mixes integers and floats
-        result = doctest.testfile(str(README), module_relative=False)
-    assert result.attempted > 15
+        result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted >= least
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("page", [README, GALLERY], ids=["README", "gallery"])
+def test_the_front_page_is_read_in_three_minutes():
+    text = README.read_text(encoding="utf-8")
+    assert len(text) <= 8_000
+    assert len(text.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("page", PAGES, ids=["README", "library", "gallery"])
+def test_lines_of_prose_are_short(page: Path):
+    for line in page.read_text(encoding="utf-8").splitlines():
+        assert len(line) <= 120 or line.startswith(("|", "!")), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=["README", "library", "gallery"])
 def test_every_file_picture_and_heading_that_a_page_names_is_there(page: Path):
     text = page.read_text(encoding="utf-8")
     names = re.findall(r"\]\((?!http)([^)]+)\)", text)
-    assert len(names) > 10
+    assert len(names) > 3
     for name in names:
         there = f"\n## {name[1:]}\n" in text if name.startswith("#") else (page.parent / name).is_file()
         assert there, name
 
 
-def test_every_script_stands_in_the_gallery_and_in_the_table_of_chapters():
-    for name in (*ORDER, "benchmark", "scaling"):
+def test_every_script_stands_in_the_gallery():
+    for name in (*ORDER, "benchmark", "scaling", "ninety_six", "reproduce", "deep_big_simple"):
         assert f"\n## {name}\n" in GALLERY.read_text(encoding="utf-8")
-        assert re.search(rf"`{name}`|experiments\.{name}`", README.read_text(encoding="utf-8"))
+
+
+def test_every_module_stands_in_the_table_of_modules():
+    text = LIBRARY.read_text(encoding="utf-8")
+    for module in LIBRARY.parent.glob("[a-z]*.py"):
+        assert f"[`{module.name}`]({module.name})" in text
 
 
 def test_every_picture_of_the_gallery_is_shown_somewhere():
@@ -43,9 +65,18 @@ def test_every_picture_of_the_gallery_is_shown_somewhere():
         assert f"gallery/{picture.name})" in shown
 
 
-def test_the_functions_that_the_table_of_chapters_names_are_public():
-    rows = [line for line in README.read_text(encoding="utf-8").splitlines() if line.count("|") == 4]
-    table = rows[rows.index("| the lecture | functions | script |") + 2 :]
-    for row in table[:12]:
-        for name in re.findall(r"`([a-z_]+)", row.split("|")[2]):
-            assert hasattr(jaxnet, name) or name == "Layer", name
+def test_the_functions_that_the_table_of_chapters_names_are_there():
+    lines = GALLERY.read_text(encoding="utf-8").splitlines()
+    start = lines.index("| the lecture | functions of `jaxnet` | script |") + 2
+    rows = lines[start : lines.index("", start)]
+    assert len(rows) == 11
+    for row in rows:
+        for name in re.findall(r"`([A-Za-z_.]+)`", row.split("|")[2]):
+            reduce(getattr, name.split("."), jaxnet)
+
+
+def test_every_dependency_is_explained():
+    project = (README.parent / "pyproject.toml").read_text(encoding="utf-8")
+    table = LIBRARY.read_text(encoding="utf-8").split("## Dependencies")[1].split("## Changes")[0]
+    for name in set(re.findall(r'"([a-z-]+)(?:\[[a-z]+\])?>=', project)) - {"hatchling"}:
+        assert name in table, name
