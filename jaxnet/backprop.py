@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxnet.cost import Loss, Penalty, chain, check_answers, check_target, squared_error
-from jaxnet.network import Layer, Params, trace
+from jaxnet.network import Layer, Params, not_written, trace
 
 
 def errors(
@@ -35,7 +35,7 @@ def errors(
     where the loss or an activation function has no derivative written by hand, ValueError where image or target do not
     fit. Nielsen, BP1, BP2.
     """
-    check_by_hand(loss)
+    check_by_hand(params, loss)
     zs, activations = trace(params, image)
     check_target(zs[-1], target)
     delta = loss.delta(zs[-1], jnp.asarray(target), params[-1].activation)
@@ -47,10 +47,16 @@ def errors(
     return (jnp.asarray(image), *activations[:-1]), tuple(reversed(deltas))
 
 
-def check_by_hand(loss: Any) -> None:
-    """Raises TypeError where the loss has no derivatives written by hand."""
+def check_by_hand(params: Params, loss: Any) -> None:
+    """Raises TypeError where the loss or an activation function has no derivative written by hand."""
     if not isinstance(loss, Loss):
         raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, slope, delta)")
+    for index, (_, _, f) in enumerate(params):
+        if f.derivative is not_written:
+            raise TypeError(
+                f"layer {index} has the activation function {f}, without a derivative written by hand:"
+                f" give Activation({f}, derivative)"
+            )
 
 
 def backprop(
@@ -67,8 +73,9 @@ def backprop(
     loss, penalty and activation functions must have their derivatives by hand, else TypeError is raised.
 
     >>> params = (Layer(jnp.array([[1.0]]), jnp.array([0.0])),)
-    >>> backprop(params, jnp.array([0.0]), jnp.array([1.0]))  # a = 1/2: 2 (a - y) a (1 - a) = -1/4
-    (Layer(weights=Array([[-0.]], dtype=float32), biases=Array([-0.25], dtype=float32), activation=sigmoid),)
+    >>> (layer,) = backprop(params, jnp.array([0.0]), jnp.array([1.0]))  # a = 1/2: 2 (a - y) a (1 - a) = -1/4
+    >>> layer.weights, layer.biases
+    (Array([[-0.]], dtype=float32), Array([-0.25], dtype=float32))
     """
     inputs, deltas = errors(params, image, target, loss=loss)
     gradient = _gradient(params, inputs, deltas)
@@ -163,8 +170,8 @@ def average_nudges(
     ValueError where there are no examples or they do not fit. Lecture, chapter 3.
 
     >>> params = (Layer(jnp.array([[2.0]]), jnp.array([0.0])),)
-    >>> average_nudges(params, jnp.zeros((2, 1)), jnp.array([[1.0], [0.0]])).params  # they want the opposite
-    (Layer(weights=Array([[0.]], dtype=float32), biases=Array([0.], dtype=float32), activation=sigmoid),)
+    >>> average_nudges(params, jnp.zeros((2, 1)), jnp.array([[1.0], [0.0]])).params[0].biases  # they want the opposite
+    Array([0.], dtype=float32)
     """
 
     def one(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Nudges:

@@ -99,7 +99,7 @@ def paths(
     (2, 5)
     """
     check_weight(params, layer, neuron, None)
-    check_by_hand(loss)
+    check_by_hand(params, loss)
     zs, _ = trace(params, image)
     check_target(zs[-1], target)
     ways = loss.slope(

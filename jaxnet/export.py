@@ -49,9 +49,16 @@ def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[
     """Writes the parameters to a safetensors file, whole or not at all.
 
     The metadata gain the `sizes` and the names of the `activations`. Raises OSError where the folder cannot be written,
-    ValueError where the metadata have other ones already.
+    ValueError where the metadata have other ones already, or where an activation function of your own has the name of
+    one of the package's.
     """
     save = _safetensors().numpy.save
+    for index, (_, _, f) in enumerate(params):
+        if "," in f.name or _ACTIVATIONS.get(f.name, f).function != f.function:
+            raise ValueError(
+                f"layer {index} has an activation function named {f.name!r}, by which it would not be found again:"
+                " give Activation(function, derivative, name) another name, without a comma"
+            )
 
     known = {"sizes": _sizes_in_words(params), "activations": ",".join(layer.activation.name for layer in params)}
     metadata = dict(metadata or {})

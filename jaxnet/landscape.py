@@ -31,8 +31,8 @@ def on_plane(plane: Plane, point: Float[Array, "2"]) -> Params:
     """The parameters at (x, y). The cost over the plane is `lambda point: cost(on_plane(plane, point), ...)`.
 
     >>> one = (Layer(jnp.array([[1.0]]), jnp.array([0.0])),)
-    >>> on_plane(Plane(one, one, one), jnp.array([2.0, 3.0]))
-    (Layer(weights=Array([[6.]], dtype=float32), biases=Array([0.], dtype=float32), activation=sigmoid),)
+    >>> on_plane(Plane(one, one, one), jnp.array([2.0, 3.0]))[0].weights
+    Array([[6.]], dtype=float32)
     """
     if point.shape != (2,):
         raise ValueError(f"point has shape {point.shape}; a point of a plane has two coordinates, (2,)")

@@ -19,7 +19,8 @@ Function = Callable[[Float[Array, " n"]], Float[Array, " n"]]
 Initializer = Callable[..., Array]
 
 
-def _not_written(_z: Float[Array, " n"]) -> Float[Array, " n"]:
+def not_written(_z: Float[Array, " n"]) -> Float[Array, " n"]:
+    """Stands for a derivative that nobody has worked out by hand. Raises TypeError."""
     raise TypeError("an activation function has no derivative written by hand: give Activation(function, derivative)")
 
 
@@ -41,7 +42,7 @@ class Activation:
     """
 
     function: Function
-    derivative: Callable[[Float[Array, " n"]], Float[Array, " n"] | Float[Array, "n n"]] = _not_written
+    derivative: Callable[[Float[Array, " n"]], Float[Array, " n"] | Float[Array, "n n"]] = not_written
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -3,9 +3,16 @@
 Images are rows here, so z = a w^T + b; cost is the mean over the rows of the sum of squares.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 
 Network = list[tuple[np.ndarray, np.ndarray]]
+
+
+def network(params: Iterable[tuple]) -> Network:
+    """The weights and biases of sigmoid layers."""
+    return [(np.asarray(w), np.asarray(b)) for w, b, _ in params]
 
 
 def sigmoid(z: np.ndarray) -> np.ndarray:

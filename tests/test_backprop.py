@@ -4,35 +4,40 @@ import math
 import re
 import subprocess
 import sys
-from typing import Any
 
-from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.test_network import two_two_one
 
 import jaxnet
 from jaxnet import Layer
+from jaxnet.backprop import average_nudges
 from jaxnet.cost import chain
+from jaxnet.network import trace
+from tests import by_numpy
+from tests.test_network import two_two_one
 
 ACTIVATIONS = [jaxnet.sigmoid, jaxnet.relu, jaxnet.tanh, jaxnet.scaled_tanh, jaxnet.softmax]
 LOSSES = [jaxnet.squared_error, jaxnet.cross_entropy]
-# Cross-entropy is defined for outputs that are probabilities.
+# The activation functions of the hidden layers and of the last one, and the loss. Cross-entropy is defined for outputs
+# that are probabilities.
 KINDS = [
-    {"activation": activation, "output": output, "loss": loss, "penalty": penalty}
-    for activation, output, loss, penalty in itertools.product(ACTIVATIONS, ACTIVATIONS, LOSSES, [None, jaxnet.l2(0.1)])
+    (activation, output, loss)
+    for activation, output, loss in itertools.product(ACTIVATIONS, ACTIVATIONS, LOSSES)
     if loss is jaxnet.squared_error or output in (jaxnet.sigmoid, jaxnet.softmax)
 ]
+Kind = tuple[jaxnet.Activation, jaxnet.Activation, jaxnet.Loss]
 
 
-def example(seed: int, sizes: tuple[int, ...], n: int = 4) -> tuple[jaxnet.Params, jax.Array, jax.Array]:
+def example(
+    seed: int, sizes: tuple[int, ...], n: int = 4, *, kind: Kind = KINDS[0]
+) -> tuple[jaxnet.Params, jax.Array, jax.Array]:
     """A random network with images and targets for it, in float64."""
     keys = jax.random.split(jax.random.key(seed), 3)
-    params = jaxnet.init(keys[0], sizes)
+    params = jaxnet.init(keys[0], sizes, activation=kind[0], output=kind[1])
     images = jax.random.uniform(keys[1], (n, sizes[0]))
     targets = jax.nn.one_hot(jax.random.randint(keys[2], (n,), 0, sizes[-1]), sizes[-1])
     assert targets.dtype == images.dtype == params[0].weights.dtype == jnp.float64
@@ -62,14 +67,17 @@ def test_backprop_equals_the_2_2_1_network_worked_out_by_hand():
     np.testing.assert_allclose(gradient[0].biases, [first, second], rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_hand_backprop_equals_autodiff_for_every_activation_and_cost(kind: dict):
+@pytest.mark.parametrize("penalty", [None, jaxnet.l2(0.1)], ids=["plain", "l2"])
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_hand_backprop_equals_autodiff_for_every_activation_and_cost(kind: Kind, penalty: jaxnet.Penalty | None):
+    choices = {"loss": kind[2], "penalty": penalty}
+    gradient = jax.grad(functools.partial(jaxnet.cost, **choices))
     with jax.enable_x64(True):
-        params, images, targets = example(0, (9, 8, 7, 5))
-        autodiff = jax.grad(functools.partial(jaxnet.cost, **kind))(params, images, targets)
-        assert relative_difference(jaxnet.average_gradient(params, images, targets, **kind), autodiff) < 1e-12
-        one = jax.grad(functools.partial(jaxnet.cost, **kind))(params, images[:1], targets[:1])
-        assert relative_difference(jaxnet.backprop(params, images[0], targets[0], **kind), one) < 1e-12
+        params, images, targets = example(0, (9, 8, 7, 5), kind=kind)
+        autodiff = gradient(params, images, targets)
+        assert relative_difference(jaxnet.average_gradient(params, images, targets, **choices), autodiff) < 1e-12
+        one = gradient(params, images[:1], targets[:1])
+        assert relative_difference(jaxnet.backprop(params, images[0], targets[0], **choices), one) < 1e-12
 
 
 @pytest.mark.long
@@ -77,14 +85,14 @@ def test_hand_backprop_equals_autodiff_for_every_activation_and_cost(kind: dict)
 @given(
     st.integers(0, 1_000_000),
     st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple),
-    st.sampled_from([kind for kind in KINDS if jaxnet.relu not in kind.values()]),
+    st.sampled_from([kind for kind in KINDS if jaxnet.relu not in kind]),
 )
-def test_hand_backprop_equals_central_differences(seed: int, sizes: tuple[int, ...], kind: dict):
+def test_hand_backprop_equals_central_differences(seed: int, sizes: tuple[int, ...], kind: Kind):
     with jax.enable_x64(True):
-        params, images, targets = example(seed, sizes)
-        direction = jaxnet.init(jax.random.key(seed + 1), sizes)
+        params, images, targets = example(seed, sizes, kind=kind)
+        direction = jaxnet.init(jax.random.key(seed + 1), sizes, activation=kind[0], output=kind[1])
 
-        cost = jax.jit(functools.partial(jaxnet.cost, **kind))
+        cost = jax.jit(functools.partial(jaxnet.cost, loss=kind[2]))
 
         def cost_along(h: float) -> float:
             moved = jax.tree.map(lambda p, d: p + h * d, params, direction)
@@ -93,7 +101,7 @@ def test_hand_backprop_equals_central_differences(seed: int, sizes: tuple[int, .
         # Four points: the error is of the order h^4, the rounding of the order 1e-16 / h.
         h = 1e-3
         difference = (8 * (cost_along(h) - cost_along(-h)) - (cost_along(2 * h) - cost_along(-2 * h))) / (12 * h)
-        gradient = jax.jit(functools.partial(jaxnet.average_gradient, **kind))(params, images, targets)
+        gradient = jax.jit(functools.partial(jaxnet.average_gradient, loss=kind[2]))(params, images, targets)
         by_hand = flat(gradient) @ flat(direction)
         assert abs(by_hand - difference) < 1e-7 * max(1, abs(difference))
 
@@ -103,17 +111,17 @@ def test_hand_backprop_equals_central_differences(seed: int, sizes: tuple[int, .
 @given(st.integers(0, 1_000_000), st.lists(st.integers(1, 9), min_size=2, max_size=5).map(tuple))
 def test_hand_backprop_with_relu_equals_central_differences_away_from_the_kinks(seed: int, sizes: tuple[int, ...]):
     with jax.enable_x64(True):
-        params, images, targets = example(seed, sizes, n=1)
-        zs = jaxnet.trace(params, images[0], activation=jaxnet.relu).weighted_sums
+        params, images, targets = example(seed, sizes, n=1, kind=(jaxnet.relu, jaxnet.sigmoid, jaxnet.squared_error))
+        zs = trace(params, images[0]).weighted_sums
         clear = min([1.0, *(float(jnp.abs(z).min()) for z in zs[:-1])])
-        direction = jaxnet.init(jax.random.key(seed + 1), sizes)
+        direction = jaxnet.init(jax.random.key(seed + 1), sizes, activation=jaxnet.relu)
         h = 1e-6 * clear
 
         def cost_at(h: float) -> float:
             moved = jax.tree.map(lambda p, d: p + h * d, params, direction)
-            return float(jaxnet.cost(moved, images, targets, activation=jaxnet.relu))
+            return float(jaxnet.cost(moved, images, targets))
 
-        by_hand = flat(jaxnet.backprop(params, images[0], targets[0], activation=jaxnet.relu)) @ flat(direction)
+        by_hand = flat(jaxnet.backprop(params, images[0], targets[0])) @ flat(direction)
         difference = (cost_at(h) - cost_at(-h)) / (2 * h)
         assert abs(by_hand - difference) < 1e-4 * max(1, abs(difference)) + 1e-15 / h
 
@@ -126,32 +134,28 @@ def test_the_average_gradient_is_the_mean_of_the_examples_gradients():
         assert relative_difference(jaxnet.average_gradient(params, images, targets), mean) < 1e-13
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind["penalty"] is None])
-def test_the_nudges_are_the_negative_derivatives_by_everything_that_could_be_nudged(kind: dict):
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_nudges_are_the_negative_derivatives_by_everything_that_could_be_nudged(kind: Kind):
     """Each layer's activations are nudged with all before it held constant: the rest is a network of its own."""
-    kind = {name: value for name, value in kind.items() if name != "penalty"}
+    _, output, loss = kind
     with jax.enable_x64(True):
-        params, images, targets = example(0, (5, 4, 3, 3), n=1)
-        found = jaxnet.nudges(params, images[0], targets[0], **kind)
-        gradient = jaxnet.backprop(params, images[0], targets[0], **kind)
+        params, images, targets = example(0, (5, 4, 3, 3), n=1, kind=kind)
+        found = jaxnet.nudges(params, images[0], targets[0], loss=loss)
+        gradient = jaxnet.backprop(params, images[0], targets[0], loss=loss)
         jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, -b), found.params, gradient)
-        functions = {name: kind[name] for name in ("activation", "output")}
-        reached = (images[0], *jaxnet.trace(params, images[0], **functions).activations)
+        zs, activations = trace(params, images[0])
+        reached = (images[0], *activations)
 
         def cost_of_the_rest(layer: int, a: jax.Array) -> jax.Array:
-            return jaxnet.cost(params[layer:], a[None], targets, **kind)
+            return jaxnet.cost(params[layer:], a[None], targets, loss=loss)
 
         assert len(found.activations) == 4
         for layer in range(3):
             slope = jax.grad(cost_of_the_rest, argnums=1)(layer, reached[layer])
             np.testing.assert_allclose(found.activations[layer], -slope, rtol=1e-10, atol=1e-14)
-        slope = jax.grad(lambda z: kind["loss"](z, targets[0], kind["output"]))(zs_of(params, images[0], functions))
-        by_chain = chain(kind["output"].derivative(zs_of(params, images[0], functions)), found.activations[-1])
+        slope = jax.grad(lambda z: loss(z, targets[0], output))(zs[-1])
+        by_chain = chain(output.derivative(zs[-1]), found.activations[-1])
         np.testing.assert_allclose(by_chain, -slope, rtol=1e-9, atol=1e-14)
-
-
-def zs_of(params: jaxnet.Params, image: jax.Array, functions: dict) -> jax.Array:
-    return jaxnet.trace(params, image, **functions).weighted_sums[-1]
 
 
 def test_the_desired_nudge_of_an_output_is_twice_what_it_lacks():
@@ -174,23 +178,21 @@ def test_the_slope_of_cross_entropy_equals_its_textbook_form_and_stays_finite(ou
 def test_averaged_nudges_are_the_negative_gradient_of_the_cost_and_the_mean_of_each_wish():
     with jax.enable_x64(True):
         params, images, targets = example(2, (12, 6, 4), n=7)
-        found = jaxnet.average_nudges(params, images, targets)
+        found = average_nudges(params, images, targets)
         negative = jax.tree.map(jnp.negative, jax.grad(jaxnet.cost)(params, images, targets))
         assert relative_difference(found.params, negative) < 1e-12
         each = [jaxnet.nudges(params, image, target) for image, target in zip(images, targets, strict=True)]
         mean = jax.tree.map(lambda *wishes: sum(wishes) / 7, *each)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-14), found, mean)
-        chunked = jaxnet.in_chunks(jaxnet.average_nudges, 3)(params, images, targets)
+        chunked = jaxnet.in_chunks(average_nudges, 3)(params, images, targets)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-14), found, chunked)
 
 
 def test_hand_backprop_equals_numpy_on_digits(few: jaxnet.Dataset):
     params = jaxnet.init(jax.random.key(2))
     ours = jaxnet.average_gradient(params, few.images, jaxnet.one_hot(few.labels))
-    theirs = by_numpy.gradient(
-        [(np.asarray(w), np.asarray(b)) for w, b in params], np.asarray(few.images), np.eye(10)[few.labels]
-    )
-    for (dw, db), (their_dw, their_db) in zip(ours, theirs, strict=True):
+    theirs = by_numpy.gradient(by_numpy.network(params), np.asarray(few.images), np.eye(10)[few.labels])
+    for (dw, db, _), (their_dw, their_db) in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(dw, their_dw, rtol=1e-3, atol=1e-7)
         np.testing.assert_allclose(db, their_db, rtol=1e-3, atol=1e-7)
 
@@ -207,15 +209,17 @@ def test_no_autodiff_inside():
         raise AssertionError("autodiff")
 
     activation = jaxnet.Activation(sealed, jaxnet.sigmoid.derivative)
-    kind: Any = {"activation": activation, "output": activation}
-    params = jaxnet.init(jax.random.key(0), (3, 4, 2))
+    plain = jaxnet.init(jax.random.key(0), (3, 4, 2))
+    params = tuple(layer._replace(activation=activation) for layer in plain)
     images, targets = jnp.ones((5, 3)), jnp.zeros((5, 2))
     with pytest.raises(AssertionError, match="autodiff"):
-        jax.grad(functools.partial(jaxnet.cost, **kind))(params, images, targets)
-    average = jaxnet.average_gradient(params, images, targets, **kind)
-    jax.tree.map(np.testing.assert_array_equal, average, jaxnet.average_gradient(params, images, targets))
-    one = jaxnet.backprop(params, images[0], targets[0], **kind)
-    jax.tree.map(np.testing.assert_array_equal, one, jaxnet.backprop(params, images[0], targets[0]))
+        jax.grad(jaxnet.cost)(params, images, targets)
+    for by_hand in (
+        lambda params: jaxnet.average_gradient(params, images, targets),
+        lambda params: jaxnet.backprop(params, images[0], targets[0]),
+    ):
+        leaves = zip(jax.tree.leaves(by_hand(params)), jax.tree.leaves(by_hand(plain)), strict=True)
+        assert all(np.array_equal(one, other) for one, other in leaves)
 
 
 def test_without_the_type_checks_of_the_tests_a_user_gets_clear_errors():
@@ -223,16 +227,18 @@ def test_without_the_type_checks_of_the_tests_a_user_gets_clear_errors():
     code = """
 import jax.numpy as jnp, jaxnet
 params, image, target = (jaxnet.Layer(jnp.ones((2, 3)), jnp.zeros(2)),), jnp.ones(3), jnp.zeros(2)
+sine = jaxnet.Activation(jnp.sin)
+first, last = (jaxnet.Layer(jnp.ones((2, n_in)), jnp.zeros(2)) for n_in in (3, 2))
 for attempt in (
-    lambda: jaxnet.backprop(params, image, target, activation=jnp.tanh),
-    lambda: jaxnet.backprop(params, image, target, output=jnp.tanh),
+    lambda: jaxnet.backprop((first._replace(activation=sine), last), image, target),
+    lambda: jaxnet.backprop((first, last._replace(activation=sine)), image, target),
     lambda: jaxnet.backprop(params, image, target, loss=lambda z, y, output: jnp.sum(z)),
     lambda: jaxnet.backprop(params, jnp.ones(4), target),
     lambda: jaxnet.forward(params, jnp.ones((5, 3))),
     lambda: jaxnet.cost(params, jnp.ones((5, 3)), jnp.ones((4, 2))),
     lambda: jaxnet.accuracy(params, jnp.ones((5, 3)), jnp.ones(4, int)),
-    lambda: jaxnet.paths(params, image, target, 0, 0, output=jnp.tanh),
-    lambda: jaxnet.on_plane(jaxnet.Plane(params, params, params), jnp.ones(3)),
+    lambda: jaxnet.chain_rule.paths((first, last._replace(activation=sine)), image, target, 0, 0),
+    lambda: jaxnet.landscape.on_plane(jaxnet.landscape.Plane(params, params, params), jnp.ones(3)),
 ):
     try:
         attempt()
@@ -241,14 +247,14 @@ for attempt in (
 """
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     expected = [
-        r"TypeError activation is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
-        r"TypeError output is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
+        r"TypeError layer 0 has the activation function sin, with.* give Activation\(sin, derivative\)",
+        r"TypeError layer 1 has the activation function sin, with.* give Activation\(sin, derivative\)",
         r"TypeError loss is .*; backpropagation by hand needs Loss\(function, slope, delta\)",
         r"ValueError image has shape \(4,\); this network takes one image of shape \(3,\)",
         r"ValueError image has shape \(5, 3\); .* use jax.vmap for many",
         r"ValueError there are 5 images but 4 answers",
         r"ValueError there are 5 images but 4 answers",
-        r"TypeError output is .*tanh.*; backpropagation by hand needs Activation\(function, derivative\)",
+        r"TypeError layer 1 has the activation function sin, with.* give Activation\(sin, derivative\)",
         r"ValueError point has shape \(3,\); a point of a plane has two coordinates",
     ]
     for line, pattern in zip(printed.splitlines(), expected, strict=True):

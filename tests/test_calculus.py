@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jax.flatten_util import ravel_pytree
 
 import jaxnet
+from jaxnet import calculus
 
 
 def bowl(seed: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -31,11 +32,11 @@ def test_on_a_quadratic_bowl_everything_equals_its_closed_form(seed: int, n: int
             return x @ (a @ x) / 2 + b @ x
 
         point, direction = jnp.asarray(x), jnp.asarray(v)
-        np.testing.assert_allclose(jaxnet.gradient(f, point), a @ x + b, atol=1e-10)
-        np.testing.assert_allclose(jaxnet.partial_derivative(f, point, n - 1), (a @ x + b)[-1], atol=1e-10)
-        np.testing.assert_allclose(jaxnet.directional_derivative(f, point, direction), (a @ x + b) @ v, atol=1e-10)
-        np.testing.assert_allclose(jaxnet.hessian_vector_product(f, point, direction), a @ v, atol=1e-10)
-        found = jaxnet.sharpness(f, point, jax.random.key(seed))
+        np.testing.assert_allclose(calculus.gradient(f, point), a @ x + b, atol=1e-10)
+        np.testing.assert_allclose(calculus.partial_derivative(f, point, n - 1), (a @ x + b)[-1], atol=1e-10)
+        np.testing.assert_allclose(calculus.directional_derivative(f, point, direction), (a @ x + b) @ v, atol=1e-10)
+        np.testing.assert_allclose(calculus.hessian_vector_product(f, point, direction), a @ v, atol=1e-10)
+        found = calculus.sharpness(f, point, jax.random.key(seed))
         np.testing.assert_allclose(found.value, eigenvalues[-1], atol=1e-10)
         np.testing.assert_allclose(a @ found.direction, eigenvalues[-1] * found.direction, atol=1e-9)
         assert np.linalg.norm(found.direction) == pytest.approx(1, abs=1e-12)
@@ -56,7 +57,7 @@ def test_on_a_quadratic_bowl_everything_equals_its_closed_form(seed: int, n: int
 def test_sharpness_of_flat_round_and_saddle_shaped_functions(hessian: np.ndarray, expected: float):
     with jax.enable_x64(True):
         point = jnp.ones(len(hessian))
-        found = jaxnet.sharpness(lambda x: x @ (hessian @ x) / 2, point, jax.random.key(0))
+        found = calculus.sharpness(lambda x: x @ (hessian @ x) / 2, point, jax.random.key(0))
         assert float(found.value) == pytest.approx(expected, rel=1e-10, abs=1e-12)
         assert float(found.error) < 1e-9 * max(1, abs(expected))
 
@@ -66,7 +67,7 @@ def test_the_error_of_a_sharpness_that_has_not_converged_bounds_its_distance_to_
         eigenvalues = np.linspace(0, 1, 300)
         errors = []
         for iterations in (3, 10, 40):
-            found = jaxnet.sharpness(
+            found = calculus.sharpness(
                 lambda x: x @ (eigenvalues * x) / 2, jnp.ones(300), jax.random.key(1), iterations=iterations
             )
             assert np.abs(eigenvalues - float(found.value)).min() <= float(found.error) + 1e-12
@@ -84,22 +85,24 @@ def test_the_network_is_a_function_of_many_variables_too(few: jaxnet.Dataset):
         def f(params: jaxnet.Params) -> jax.Array:
             return jaxnet.cost(params, images, targets)
 
-        gradient, flat = jaxnet.gradient(f, params), ravel_pytree(params)[0]
+        gradient, flat = calculus.gradient(f, params), ravel_pytree(params)[0]
         by_hand = jaxnet.average_gradient(params, images, targets)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-14), gradient, by_hand)
         last = flat.size - 1
-        assert float(jaxnet.partial_derivative(f, params, last)) == pytest.approx(float(gradient[-1].biases[-1]))
+        assert float(calculus.partial_derivative(f, params, last)) == pytest.approx(float(gradient[-1].biases[-1]))
         weight = 784 * 1 + 400  # neuron 1, pixel 400
-        assert float(jaxnet.partial_derivative(f, params, weight)) == pytest.approx(float(gradient[0].weights[1, 400]))
+        assert float(calculus.partial_derivative(f, params, weight)) == pytest.approx(
+            float(gradient[0].weights[1, 400])
+        )
 
         direction = jaxnet.init(jax.random.key(1), (784, 3, 10))
         h = 1e-5
         ahead = jax.tree.map(lambda p, d: p + h * d, params, direction)
         behind = jax.tree.map(lambda p, d: p - h * d, params, direction)
         slope = (f(ahead) - f(behind)) / (2 * h)
-        assert float(jaxnet.directional_derivative(f, params, direction)) == pytest.approx(float(slope), rel=1e-7)
-        change = jax.tree.map(lambda a, b: (a - b) / (2 * h), jaxnet.gradient(f, ahead), jaxnet.gradient(f, behind))
-        product = jaxnet.hessian_vector_product(f, params, direction)
+        assert float(calculus.directional_derivative(f, params, direction)) == pytest.approx(float(slope), rel=1e-7)
+        change = jax.tree.map(lambda a, b: (a - b) / (2 * h), calculus.gradient(f, ahead), calculus.gradient(f, behind))
+        product = calculus.hessian_vector_product(f, params, direction)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-8), product, change)
 
 
@@ -115,16 +118,16 @@ def test_the_sharpness_of_a_network_equals_the_largest_eigenvalue_of_its_dense_h
             return jaxnet.cost(params, images, targets)
 
         dense = jax.hessian(lambda flat: f(unravel(flat)))(flat)
-        found = jaxnet.sharpness(f, params, jax.random.key(2), iterations=len(flat))
+        found = calculus.sharpness(f, params, jax.random.key(2), iterations=len(flat))
         assert float(found.value) == pytest.approx(np.linalg.eigvalsh(dense)[-1], rel=1e-10)
-        some = jax.jit(jax.vmap(lambda key: jaxnet.sharpness(f, params, key, iterations=15).value))
+        some = jax.jit(jax.vmap(lambda key: calculus.sharpness(f, params, key, iterations=15).value))
         np.testing.assert_allclose(some(jax.random.split(jax.random.key(3), 2)), found.value, rtol=1e-3)
 
 
 def test_a_gradient_field_has_rows_of_y_and_columns_of_x():
     with jax.enable_x64(True):
         xs, ys = jnp.linspace(-1, 1, 5), jnp.linspace(0, 2, 7)
-        field = jaxnet.gradient_field(lambda p: p[0] ** 3 * p[1] + p[1] ** 2, xs, ys, at_once=4)
+        field = calculus.gradient_field(lambda p: p[0] ** 3 * p[1] + p[1] ** 2, xs, ys, at_once=4)
         x, y = np.meshgrid(xs, ys)
         np.testing.assert_allclose(field.values, x**3 * y + y**2, atol=1e-14)
         np.testing.assert_allclose(field.gradients, np.stack([3 * x**2 * y, x**3 + 2 * y], axis=-1), atol=1e-14)
@@ -135,7 +138,7 @@ def test_a_grid_that_does_not_fit_into_memory_is_refused_with_the_figure():
     with pytest.raises(
         ValueError, match=r"1,000,000 by 1,000,000 points takes 36,000.0 GB, more than half of the .* GB of this device"
     ):
-        jaxnet.gradient_field(lambda p: p[0], xs, xs)
+        calculus.gradient_field(lambda p: p[0], xs, xs)
 
 
 def test_wrong_input_is_named():
@@ -144,40 +147,40 @@ def test_wrong_input_is_named():
 
     point = jnp.ones(3)
     with pytest.raises(IndexError, match="index is 3; this point has 3 variables, numbered 0 to 2"):
-        jaxnet.partial_derivative(f, point, 3)
+        calculus.partial_derivative(f, point, 3)
     with pytest.raises(IndexError, match="index is -1"):
-        jaxnet.partial_derivative(f, point, -1)
+        calculus.partial_derivative(f, point, -1)
     vector = r"the function returns an array of shape \(3,\); a derivative needs one number"
     for attempt in (
-        lambda f: jaxnet.gradient(f, point),
-        lambda f: jaxnet.partial_derivative(f, point, 0),
-        lambda f: jaxnet.directional_derivative(f, point, point),
-        lambda f: jaxnet.hessian_vector_product(f, point, point),
-        lambda f: jaxnet.sharpness(f, point, jax.random.key(0)),
+        lambda f: calculus.gradient(f, point),
+        lambda f: calculus.partial_derivative(f, point, 0),
+        lambda f: calculus.directional_derivative(f, point, point),
+        lambda f: calculus.hessian_vector_product(f, point, point),
+        lambda f: calculus.sharpness(f, point, jax.random.key(0)),
     ):
         with pytest.raises(ValueError, match=vector):
             attempt(lambda x: x)
     pair: Any = lambda x: (x, x)  # noqa: E731
     with pytest.raises(ValueError, match="the function returns PyTreeDef"):
-        jaxnet.gradient(pair, point)
+        calculus.gradient(pair, point)
     with pytest.raises(ValueError, match=r"direction has shape \(2,\); it must have the shape of the point, \(3,\)"):
-        jaxnet.directional_derivative(f, point, jnp.ones(2))
+        calculus.directional_derivative(f, point, jnp.ones(2))
     with pytest.raises(ValueError, match="vector has shape"):
-        jaxnet.hessian_vector_product(f, point, (point,))
+        calculus.hessian_vector_product(f, point, (point,))
     with pytest.raises(ValueError, match="iterations is 0"):
-        jaxnet.sharpness(f, point, jax.random.key(0), iterations=0)
+        calculus.sharpness(f, point, jax.random.key(0), iterations=0)
     with pytest.raises(ValueError, match="the point has numbers of int32; a nudge needs floats"):
-        jaxnet.gradient(f, jnp.array([3, 5]))
+        calculus.gradient(f, jnp.array([3, 5]))
     with pytest.raises(ValueError, match="direction has numbers of int32; the point has float32"):
-        jaxnet.directional_derivative(f, point, jnp.array([1, 0, 0]))
+        calculus.directional_derivative(f, point, jnp.array([1, 0, 0]))
     with pytest.raises(ValueError, match="the point has no variables"):
-        jaxnet.sharpness(f, jnp.ones(0), jax.random.key(0))
+        calculus.sharpness(f, jnp.ones(0), jax.random.key(0))
     with pytest.raises(ValueError, match="the function returns a number of int32"):
-        jaxnet.gradient(lambda x: jnp.argmax(x), point)
+        calculus.gradient(lambda x: jnp.argmax(x), point)
 
 
 def test_a_grid_may_be_of_numpy():
-    values = jaxnet.on_grid(
+    values = calculus.on_grid(
         lambda point: point[0] + point[1], np.linspace(0, 1, 3, dtype=np.float32), np.zeros(2, "f4")
     )
     np.testing.assert_allclose(values, [[0, 0.5, 1]] * 2)

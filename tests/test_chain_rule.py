@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.test_backprop import KINDS, example
 
 import jaxnet
-from jaxnet import Layer
+from jaxnet import Layer, chain_rule
+from jaxnet.network import trace
+from tests.test_backprop import KINDS, Kind, example
 
 
 def test_the_chain_of_one_neuron_a_layer_equals_the_blackboard():
@@ -21,13 +22,13 @@ def test_the_chain_of_one_neuron_a_layer_equals_the_blackboard():
     with jax.enable_x64(True):
         params = tuple(Layer(jnp.array([[w]]), jnp.array([b])) for w, b in ((w1, b1), (w2, b2)))
         example = params, jnp.array([x]), jnp.array([y])
-        last, first = jaxnet.factors(*example, 1, 0, 0), jaxnet.factors(*example, 0, 0, 0)
+        last, first = chain_rule.factors(*example, 1, 0, 0), chain_rule.factors(*example, 0, 0, 0)
         assert [float(f) for f in last] == pytest.approx([a1, a2 * (1 - a2), 2 * (a2 - y)], rel=1e-14)
         dc_da1 = w2 * a2 * (1 - a2) * 2 * (a2 - y)
         assert [float(f) for f in first] == pytest.approx([x, a1 * (1 - a1), dc_da1], rel=1e-14)
-        assert float(jaxnet.product(first)) == pytest.approx(x * a1 * (1 - a1) * dc_da1, rel=1e-14)
-        assert float(jaxnet.factors(*example, 0, 0, None).dz_dw) == 1
-        assert jaxnet.paths(*example, 0, 0).tolist() == [pytest.approx(dc_da1, rel=1e-14)]
+        assert float(chain_rule.product(first)) == pytest.approx(x * a1 * (1 - a1) * dc_da1, rel=1e-14)
+        assert float(chain_rule.factors(*example, 0, 0, None).dz_dw) == 1
+        assert chain_rule.paths(*example, 0, 0).tolist() == [pytest.approx(dc_da1, rel=1e-14)]
 
 
 def test_the_product_of_the_factors_equals_autodiff_for_hundreds_of_weights_and_biases_of_the_network():
@@ -35,31 +36,30 @@ def test_the_product_of_the_factors_equals_autodiff_for_hundreds_of_weights_and_
         params, images, targets = example(0, (784, 16, 16, 10), n=1)
         autodiff = jax.grad(jaxnet.cost)(params, images, targets)
         rng, checked = np.random.default_rng(0), 0
-        for layer, (w, b) in enumerate(autodiff):
+        for layer, (w, b, _) in enumerate(autodiff):
             for source in (None, *rng.integers(w.shape[1], size=70).tolist()):
                 neuron = int(rng.integers(len(b)))
                 expected = b[neuron] if source is None else w[neuron, source]
-                found = jaxnet.product(jaxnet.factors(params, images[0], targets[0], layer, neuron, source))
+                found = chain_rule.product(chain_rule.factors(params, images[0], targets[0], layer, neuron, source))
                 assert float(found) == pytest.approx(float(expected), rel=1e-12, abs=1e-18)
                 checked += 1
         assert checked > 200
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind["penalty"] is None])
-def test_the_product_equals_autodiff_and_the_paths_add_up_for_every_activation_and_cost(kind: dict):
-    kind = {name: value for name, value in kind.items() if name != "penalty"}
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_the_product_equals_autodiff_and_the_paths_add_up_for_every_activation_and_cost(kind: Kind):
     with jax.enable_x64(True):
-        params, images, targets = example(3, (4, 3, 2, 3), n=1)
-        one = images[0], targets[0]
-        gradient = jax.grad(functools.partial(jaxnet.cost, **kind))(params, images, targets)
+        params, images, targets = example(3, (4, 3, 2, 3), n=1, kind=kind)
+        one, loss = (images[0], targets[0]), kind[2]
+        gradient = jax.grad(functools.partial(jaxnet.cost, loss=loss))(params, images, targets)
         for layer, neuron in itertools.product(range(3), range(2)):
             for source in (None, 1):
-                found = jaxnet.product(jaxnet.factors(params, *one, layer, neuron, source, **kind))
+                found = chain_rule.product(chain_rule.factors(params, *one, layer, neuron, source, loss=loss))
                 expected = gradient[layer].biases[neuron] if source is None else gradient[layer].weights[neuron, source]
                 assert float(found) == pytest.approx(float(expected), rel=1e-12, abs=1e-15)
-            through = jaxnet.paths(params, *one, layer, neuron, **kind)
+            through = chain_rule.paths(params, *one, layer, neuron, loss=loss)
             assert through.shape == ((2, 3), (3,), ())[layer]
-            dc_da = jaxnet.factors(params, *one, layer, neuron, None, **kind).dc_da
+            dc_da = chain_rule.factors(params, *one, layer, neuron, None, loss=loss).dc_da
             own = dc_da[neuron] if dc_da.ndim else dc_da
             assert float(jnp.sum(through)) == pytest.approx(float(own), rel=1e-12, abs=1e-15)
 
@@ -67,9 +67,9 @@ def test_the_product_equals_autodiff_and_the_paths_add_up_for_every_activation_a
 def test_each_path_is_the_product_of_the_factors_on_its_way():
     with jax.enable_x64(True):
         params, images, targets = example(5, (3, 4, 2, 3), n=1)
-        _, activations = jaxnet.trace(params, images[0])
+        _, activations = trace(params, images[0])
         slopes = [np.asarray(a * (1 - a)) for a in activations]
-        through = jaxnet.paths(params, images[0], targets[0], 0, 3)
+        through = chain_rule.paths(params, images[0], targets[0], 0, 3)
         for i, o in itertools.product(range(2), range(3)):
             way = params[1].weights[i, 3] * slopes[1][i] * params[2].weights[o, i] * slopes[2][o]
             expected = way * 2 * (activations[-1][o] - targets[0, o])
@@ -89,17 +89,17 @@ def test_each_path_is_the_product_of_the_factors_on_its_way():
 def test_a_weight_that_does_not_exist_is_refused_with_the_valid_range(place: tuple[int, int, int], message: str):
     params = jaxnet.init(jax.random.key(0))
     with pytest.raises(IndexError, match=message):
-        jaxnet.factors(params, jnp.ones(784), jnp.ones(10), *place)
+        chain_rule.factors(params, jnp.ones(784), jnp.ones(10), *place)
     if "source" not in message:
         with pytest.raises(IndexError, match=message):
-            jaxnet.paths(params, jnp.ones(784), jnp.ones(10), *place[:2])
+            chain_rule.paths(params, jnp.ones(784), jnp.ones(10), *place[:2])
 
 
 def test_paths_and_factors_refuse_the_same_things():
     params = jaxnet.init(jax.random.key(0), (4, 3, 5))
     for attempt in (
-        lambda target, **kind: jaxnet.factors(params, jnp.ones(4), target, 0, 2, None, **kind),
-        lambda target, **kind: jaxnet.paths(params, jnp.ones(4), target, 0, 2, **kind),
+        lambda target: chain_rule.factors(params, jnp.ones(4), target, 0, 2, None),
+        lambda target: chain_rule.paths(params, jnp.ones(4), target, 0, 2),
     ):
         with pytest.raises(ValueError, match=r"target has shape \(1,\); this network has 5 outputs"):
             attempt(jnp.zeros(1))

@@ -1,5 +1,6 @@
 """A run that was stopped ends with the bits of one that was not; what cannot be gone on from is refused by name."""
 
+import functools
 import os
 import shutil
 import signal
@@ -7,17 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests import faults
 import jax
 import numpy as np
 import optax
 import pytest
-from tests.experiments.commands import main, refused
 
 import jaxnet
 from experiments import train_digits
 from jaxnet import Dataset, History, Params
 from jaxnet.checkpoint import Checkpoints, Interrupted
+from tests import faults
+from tests.experiments.commands import main, refused
 
 Run = Callable[..., tuple[Params, History]]
 
@@ -33,11 +34,11 @@ class Killed(Exception):  # noqa: N818
 
 
 def killed_after(epochs: float) -> Callable[[History], None]:
-    def look(history: History) -> None:
+    def kill(history: History) -> None:
         if history.epochs[-1] >= epochs:
             raise Killed
 
-    return look
+    return kill
 
 
 def one(data: Dataset, **choices: Any) -> tuple[Params, History]:
@@ -51,9 +52,8 @@ def many(data: Dataset, **choices: Any) -> tuple[Params, History]:
     start, order = jax.random.split(jax.random.key(0))
     params = jax.vmap(lambda key: jaxnet.init(key, (6, 4, 3)))(jax.random.split(start, 3))
     choices = {"batch_size": 5, "epochs": 6} | choices
-    return jaxnet.train_population(
-        order, params, data, lambda rate: optax.sgd(rate, momentum=0.9), [0.1, 0.5, 1.0], **choices
-    )
+    optimizer = functools.partial(optax.sgd, momentum=0.9)
+    return jaxnet.train(order, params, data, optimizer, rates=[0.1, 0.5, 1.0], **choices)
 
 
 @pytest.mark.parametrize("run", [one, many])

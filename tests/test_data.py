@@ -14,7 +14,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 import jaxnet
-from jaxnet.data import MNIST, SHA256, check, load_mnist, parse_idx
+from jaxnet.data import MNIST, SHA256, as_bytes, check, from_bytes, load_mnist, on_bytes, parse_idx
 
 # tensorflow-datasets and what it imports warn of their own future.
 pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning", "default::FutureWarning")
@@ -48,30 +48,32 @@ def test_pixels_are_bytes_divided_by_255(mnist: Sets):
 def test_a_byte_means_the_float32_nearest_to_k_over_255():
     k = np.arange(256)
     nearest = np.array([float(value) / 255 for value in k]).astype(np.float32)
-    for looked_at in (jaxnet.brightness, jax.jit(jaxnet.brightness), jax.vmap(jax.jit(jaxnet.brightness))):
+    for looked_at in (
+        from_bytes,
+        jax.jit(from_bytes),
+        jax.vmap(jax.jit(from_bytes)),
+    ):
         np.testing.assert_array_equal(looked_at(jnp.asarray(k, jnp.uint8)), nearest)
-    one_more_product = jax.jit(lambda pixels: 3 * jaxnet.brightness(pixels))  # compiled into one loop with others
+    one_more_product = jax.jit(lambda pixels: 3 * from_bytes(pixels))  # compiled into one loop with others
     np.testing.assert_array_equal(one_more_product(jnp.asarray(k, jnp.uint8)), np.float32(3) * nearest)
 
 
 def test_images_become_bytes_only_where_nothing_is_lost(mnist: Sets):
-    pixels = jaxnet.as_bytes(mnist[0].images)
+    pixels = as_bytes(mnist[0].images)
     assert pixels.dtype == jnp.uint8
-    np.testing.assert_array_equal(jaxnet.brightness(pixels), mnist[0].images)
+    np.testing.assert_array_equal(from_bytes(pixels), mnist[0].images)
     late = np.zeros((2_500, 3), np.float32)
     late[2_400, 1] = 0.1  # 25.5 of 255
     for images in (late, np.array([[0.5, 1.0]]), np.array([[1 / 256]], np.float32)):
-        kept = jaxnet.as_bytes(images)
+        kept = as_bytes(images)
         assert jnp.issubdtype(kept.dtype, jnp.floating)
         np.testing.assert_array_equal(kept, images)
-        assert jaxnet.brightness(kept) is kept
+        assert from_bytes(kept) is kept
 
 
 def test_a_mean_over_bytes_is_the_mean_over_images(few: jaxnet.Dataset):
     params, targets = jaxnet.init(jax.random.key(0), (784, 4, 10)), jaxnet.one_hot(few.labels)
-    assert jaxnet.on_bytes(jaxnet.cost)(params, jaxnet.as_bytes(few.images), targets) == jaxnet.cost(
-        params, few.images, targets
-    )
+    assert on_bytes(jaxnet.cost)(params, as_bytes(few.images), targets) == jaxnet.cost(params, few.images, targets)
 
 
 def idx(values: np.ndarray) -> bytes:
@@ -133,8 +135,8 @@ def test_a_data_set_is_made_from_any_arrays():
         (np.zeros((2, 4)), [0, -1], "labels has the value -1"),
         (np.zeros((2, 4)), [0.0, 1.0], "labels has dtype float64"),
         (np.zeros((2, 4)), ["a", "b"], "labels has dtype <U1"),
-        (np.full((2, 4), 1.5), [0, 1], "values from 1.5 to 1.5; expected 0 .* to 1"),
-        (np.full((2, 4), -0.1), [0, 1], "values from -0.1"),
+        (np.array([[0, 200]], np.int16), [0], "images has whole numbers from 0 to 200, which look like bytes"),
+        (np.array([[3.0, 255.0]]), [0], "images has whole numbers from 3 to 255, which look like bytes: divide them"),
         (np.array([[0.0, np.nan]]), [0], "values that are not finite"),
         (np.array([[0.0, np.inf]]), [0], "values that are not finite"),
         (np.array([["a", "b"]]), [0], "images has dtype <U1"),
@@ -165,6 +167,12 @@ def test_a_data_set_of_other_types_is_refused_where_it_is_used():
 def test_labels_outside_the_classes_are_refused(labels: list[int]):
     with pytest.raises(ValueError, match=f"labels run from {min(labels)} to {max(labels)}; with 10 classes"):
         jaxnet.one_hot(jnp.array(labels))
+
+
+def test_a_table_of_any_finite_numbers_is_a_data_set_and_stays_as_it_is():
+    table = np.array([[-2.5, 0.0, 300.0], [1.5, 128.5, 1e6]], np.float32)
+    np.testing.assert_array_equal(jaxnet.dataset(table, [0, 1]).images, table)
+    check(jaxnet.Dataset(table, np.array([0, 1])))
 
 
 @pytest.mark.parametrize("name", ["minst", "", "fashion_mnist", "digits.csv", "tfds:"])
@@ -244,6 +252,10 @@ def test_unusable_files_are_refused_by_name(tmp_path: Path):
     np.savez(tmp_path / "less.npz", **{name: array for name, array in own().items() if name != "y_test"})
     with pytest.raises(ValueError, match=r"less.npz cannot be used: it has no y_test; found x_train, y_train, x_test"):
         jaxnet.load(str(tmp_path / "less.npz"))
+    for value in (1.5, -0.1):
+        np.savez(tmp_path / "range.npz", **own(x_test=np.full((3, 2, 2), value)))
+        with pytest.raises(ValueError, match=rf"images has values from {value} to {value}; expected 0 .* to 1"):
+            jaxnet.load(str(tmp_path / "range.npz"))
     np.savez(tmp_path / "labels.npz", **own(y_train=np.array([0, 1])))
     with pytest.raises(ValueError, match=r"labels.npz cannot be used: there are 6 images but 2 labels"):
         jaxnet.load(str(tmp_path / "labels.npz"))

@@ -9,9 +9,9 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tests.experiments.commands import refused
 
 from experiments import train_digits
+from tests.experiments.commands import refused
 
 EIGHT = """
 import functools, jax, jax.numpy as jnp, jaxnet, numpy as np, optax
@@ -27,19 +27,19 @@ def far(one, other):
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in pairs)
 
-def compare(train, *arguments, **choices):
-    one = train(order, *arguments, epochs=1, test=tests, **choices)
+def compare(*arguments, **choices):
+    one = jaxnet.train(order, *arguments, epochs=1, test=tests, **choices)
     with jax.set_mesh(devices.mesh()):
-        eight = train(order, *arguments, epochs=1, test=tests, **choices)
+        eight = jaxnet.train(order, *arguments, epochs=1, test=tests, **choices)
     assert jax.tree.map(jnp.shape, one[0]) == jax.tree.map(jnp.shape, eight[0])
     return max(far(one[0], eight[0]), far(one[1].train_cost, eight[1].train_cost))
 
 for batch_size in (10, 64, 2003):
-    print(compare(jaxnet.train, params, few, optax.sgd(0.25), batch_size=batch_size, chunk_size=100))
+    print(compare(params, few, optax.sgd(0.25), batch_size=batch_size, chunk_size=100))
 wobble = functools.partial(jaxnet.distort, alpha=34.0, rotation=15.0)
-print(compare(jaxnet.train, params, few, optax.sgd(0.25), batch_size=64, chunk_size=100, distort=wobble))
+print(compare(params, few, optax.sgd(0.25), batch_size=64, chunk_size=100, distort=wobble))
 stacked, rates = jax.vmap(jaxnet.init)(jax.random.split(start, 10)), np.linspace(0.1, 1, 10)
-print(compare(jaxnet.train_population, stacked, few, optax.sgd, rates, batch_size=10))
+print(compare(stacked, few, optax.sgd, rates=rates, batch_size=10))
 """
 
 
@@ -59,12 +59,13 @@ jax.config.update("jax_num_cpu_devices", 8)
 optimizer, n = optax.sgd(0.25), 2000
 params = jaxnet.init(jax.random.key(0))
 with jax.set_mesh(devices.mesh()):
-    state = devices.everywhere(jaxnet.State(params, optimizer.init(params)))
-    examples = devices.everywhere((jnp.zeros((n, 784), jnp.uint8), jnp.zeros((n, 10)), jnp.arange(n)))
+    state = devices.replicate(jaxnet.State(params, optimizer.init(params)))
+    examples = devices.replicate((jnp.zeros((n, 784), jnp.uint8), jnp.zeros((n, 10)), jnp.arange(n)))
     for batch_size in (10, 100, n):
         epoch = training._epoch.lower(
             state, None, *examples, 0, size=n,
-            batch_size=batch_size, optimizer=optimizer, cost=jaxnet.cost, gradient=None, chunk_size=125,
+            over=training._Over(125, population=False),
+            batch_size=batch_size, optimizer=optimizer, cost=jaxnet.cost, gradient=None,
         )
         text = epoch.compile().as_text()
         ways = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"

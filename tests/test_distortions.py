@@ -166,13 +166,13 @@ def test_only_squares_are_distorted():
 
 # One linear neuron: its step is -rate delta x for the weights and -rate delta for the bias, so that the quotient of the
 # two is the very image it has learnt from.
-LINEAR = functools.partial(jaxnet.cost, activation=lambda z: z, output=lambda z: z)
+LINEAR = jaxnet.Activation(lambda z: z)
 
 
 def seen(epochs: int, choose: int = 0) -> jax.Array:
     """The image that the last of so many epochs has learnt from."""
     data = jaxnet.Dataset(np.full((1, 4), 0.5, np.float32), np.zeros(1, np.int32))
-    start = (jaxnet.Layer(jnp.full((1, 4), 0.3), jnp.zeros(1)),)
+    start = (jaxnet.Layer(jnp.full((1, 4), 0.3), jnp.zeros(1), LINEAR),)
 
     def noisy(key: jax.Array, image: jax.Array) -> jax.Array:
         return image * jax.random.uniform(key, image.shape)
@@ -181,7 +181,7 @@ def seen(epochs: int, choose: int = 0) -> jax.Array:
         if epochs == 0:
             return start
         run = functools.partial(
-            jaxnet.train, jax.random.key(choose), start, data, optax.sgd(0.01), batch_size=1, cost=LINEAR, distort=noisy
+            jaxnet.train, jax.random.key(choose), start, data, optax.sgd(0.01), batch_size=1, distort=noisy
         )
         return run(epochs=epochs)[0]
 
@@ -219,7 +219,7 @@ def test_a_population_sees_the_distortions_that_one_network_sees(few: jaxnet.Dat
     wobble = functools.partial(jaxnet.distort, alpha=34.0, rotation=10.0)
     stacked = jax.vmap(jaxnet.init)(jax.random.split(KEY, 2))
     choices = {"batch_size": 10, "epochs": 2, "distort": wobble, "chunk_size": 40}
-    many, _ = jaxnet.train_population(KEY, stacked, few, optax.sgd, [0.5, 1.0], **choices)
+    many, _ = jaxnet.train(KEY, stacked, few, optax.sgd, rates=[0.5, 1.0], **choices)
     one = jax.tree.map(lambda leaf: leaf[1], stacked)
     alone, _ = jaxnet.train(KEY, one, few, optax.sgd(1.0), **choices)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a[1], b, atol=1e-5), many, alone)

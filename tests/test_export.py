@@ -17,12 +17,13 @@ from jaxnet import Layer
 
 
 def test_parameters_come_back_bit_for_bit_with_their_metadata(tmp_path: Path):
-    params = jaxnet.init(jax.random.key(0), (784, 30, 10))
-    jaxnet.save_params(tmp_path / "p.safetensors", params, {"activation": "relu"})
+    params = jaxnet.init(jax.random.key(0), (784, 30, 10), activation=jaxnet.relu, output=jaxnet.softmax)
+    jaxnet.save_params(tmp_path / "p.safetensors", params, {"loss": "cross_entropy"})
     again, metadata = jaxnet.load_params(tmp_path / "p.safetensors")
     assert jaxnet.sizes_of(again) == (784, 30, 10)
     jax.tree.map(np.testing.assert_array_equal, again, params)
-    assert metadata == {"sizes": "784-30-10", "activation": "relu"}
+    assert [layer.activation for layer in again] == [jaxnet.relu, jaxnet.softmax]
+    assert metadata == {"sizes": "784-30-10", "activations": "relu,softmax", "loss": "cross_entropy"}
     jaxnet.save_params(tmp_path / "again.safetensors", again, metadata)
     assert jaxnet.load_params(tmp_path / "again.safetensors")[1] == metadata
 
@@ -36,7 +37,7 @@ def test_the_file_has_the_documented_layout(tmp_path: Path):
     start, end = header["layers.0.weights"]["data_offsets"]
     assert header["layers.0.weights"]["shape"] == [1, 2]
     assert struct.unpack("<2f", content[8 + length + start : 8 + length + end]) == (1, 2)
-    assert header["__metadata__"] == {"sizes": "2-1"}
+    assert header["__metadata__"] == {"sizes": "2-1", "activations": "sigmoid"}
 
 
 def test_sizes_that_are_not_those_of_the_parameters_are_refused_in_writing_and_in_reading(tmp_path: Path):
@@ -49,12 +50,46 @@ def test_sizes_that_are_not_those_of_the_parameters_are_refused_in_writing_and_i
         jaxnet.load_params(path)
 
 
-def test_a_file_without_sizes_is_read_and_told_its_sizes(tmp_path: Path):
-    save_file(arrays(), tmp_path / "older.safetensors", {"output": "softmax"})
-    _, metadata = jaxnet.load_params(tmp_path / "older.safetensors")
-    assert metadata == {"output": "softmax", "sizes": "3-2"}
-    save_file(arrays(), tmp_path / "bare.safetensors")
-    assert jaxnet.load_params(tmp_path / "bare.safetensors")[1] == {"sizes": "3-2"}
+def test_a_file_of_an_older_version_has_its_activation_functions_by_their_old_names_or_sigmoid(tmp_path: Path):
+    two = arrays(layers_1_weights=np.zeros((1, 2), np.float32), layers_1_biases=np.zeros(1, np.float32))
+    save_file(two, tmp_path / "older.safetensors", {"activation": "relu", "output": "softmax"})
+    params, metadata = jaxnet.load_params(tmp_path / "older.safetensors")
+    assert [layer.activation for layer in params] == [jaxnet.relu, jaxnet.softmax]
+    assert metadata["activations"] == "relu,softmax"
+    save_file(two, tmp_path / "bare.safetensors")
+    params, metadata = jaxnet.load_params(tmp_path / "bare.safetensors")
+    assert [layer.activation for layer in params] == [jaxnet.sigmoid, jaxnet.sigmoid]
+    assert metadata == {"sizes": "3-2-1", "activations": "sigmoid,sigmoid"}
+
+
+def test_activation_functions_of_ones_own_are_given_when_the_file_is_read(tmp_path: Path):
+    path, sine = tmp_path / "p.safetensors", jaxnet.Activation(jnp.sin, jnp.cos)
+    params = jaxnet.init(jax.random.key(0), (3, 4, 2), activation=sine)
+    jaxnet.save_params(path, params)
+    with pytest.raises(
+        ValueError, match=r"has the activation 'sin'; known are sigmoid, relu, .*: give it by load_params"
+    ):
+        jaxnet.load_params(path)
+    again, _ = jaxnet.load_params(path, activations={"sin": sine})
+    jax.tree.map(np.testing.assert_array_equal, again, params)  # their structures have the same functions
+    for name in ("sigmoid", "a,b"):
+        other = jaxnet.init(jax.random.key(0), (3, 2), output=jaxnet.Activation(jnp.sin, jnp.cos, name))
+        with pytest.raises(ValueError, match=f"layer 0 has an activation function named {name!r}"):
+            jaxnet.save_params(tmp_path / "other.safetensors", other)
+    assert not (tmp_path / "other.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("relu,relu", "has 1 layers but the activations relu, relu; expected one for each"),
+        ("cubic", "has the activation 'cubic'; known are sigmoid, relu"),
+    ],
+)
+def test_activation_functions_that_do_not_fit_are_refused(tmp_path: Path, names: str, message: str):
+    save_file(arrays(), tmp_path / "odd.safetensors", {"activations": names})
+    with pytest.raises(ValueError, match=f"odd.safetensors {message}"):
+        jaxnet.load_params(tmp_path / "odd.safetensors")
 
 
 def test_saving_leaves_one_whole_file_and_nothing_else(tmp_path: Path):
@@ -122,20 +157,18 @@ assert not [module for module in sys.modules if module.startswith("jaxnet.")]
 
 def test_the_exported_classifier_says_what_forward_says_where_there_is_no_jaxnet(tmp_path: Path, few: jaxnet.Dataset):
     no_biases = jax.nn.initializers.zeros  # with those of init, an untrained network says the same of all images
-    networks: dict[str, tuple[jaxnet.Params, dict[str, Any]]] = {
-        "lecture": (jaxnet.init(jax.random.key(0), weights=jaxnet.unit_normal, biases=no_biases), {}),
-        "modern": (
-            jaxnet.init(jax.random.key(0), biases=no_biases),
-            {"activation": jaxnet.relu, "output": jaxnet.softmax},
-        ),
+    functions: dict[str, Any] = {"activation": jaxnet.relu, "output": jaxnet.softmax}
+    networks = {
+        "lecture": jaxnet.init(jax.random.key(0), weights=jaxnet.unit_normal, biases=no_biases),
+        "modern": jaxnet.init(jax.random.key(0), biases=no_biases, **functions),
     }
     images = np.asarray(few.images[:100])
     np.save(tmp_path / "images.npy", images)
-    for name, (params, functions) in networks.items():
-        (tmp_path / name).write_bytes(jaxnet.export_classifier(params, **functions))
+    for name, params in networks.items():
+        (tmp_path / name).write_bytes(jaxnet.export_classifier(params))
     subprocess.run([sys.executable, "-I", "-c", READER], cwd=tmp_path, check=True)
-    for name, (params, functions) in networks.items():
-        expected = np.array([jaxnet.forward(params, image, **functions) for image in images])
+    for name, params in networks.items():
+        expected = np.array(jax.vmap(jaxnet.forward, in_axes=(None, 0))(params, images))
         assert len(set(expected.argmax(axis=1))) > 1
         for n in (1, 7, 100):
             with np.load(tmp_path / f"{name}{n}.npz") as found:
@@ -162,8 +195,8 @@ import jaxnet
 alone = jaxnet.init(jax.random.key(0), (3, 2))
 mesh = jax.sharding.Mesh(np.array(jax.devices()), ("devices",))
 with jax.set_mesh(mesh):
-    everywhere = jax.device_put(alone, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
-    content = jaxnet.export_classifier(everywhere)
+    replicated = jax.device_put(alone, jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec()))
+    content = jaxnet.export_classifier(replicated)
 exported = jax.export.deserialize(content)
 assert exported.nr_devices == 1, exported.nr_devices
 images = np.ones((2, 3), np.float32)

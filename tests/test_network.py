@@ -1,6 +1,5 @@
 import math
 
-from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +7,8 @@ import pytest
 
 import jaxnet
 from jaxnet import Layer
-from jaxnet.network import Initializer
+from jaxnet.network import Initializer, trace
+from tests import by_numpy
 
 
 def two_two_one() -> jaxnet.Params:
@@ -23,7 +23,7 @@ def test_forward_equals_the_2_2_1_network_worked_out_by_hand():
     # z1 = (1*1 + 2*0 + 0, -1*1 + 1*0 + 0.5) = (1, -0.5); z2 = 2 s(1) - 2 s(-0.5) - 1
     s1, s2 = 1 / (1 + math.exp(-1)), 1 / (1 + math.exp(0.5))
     z = 2 * s1 - 2 * s2 - 1
-    zs, activations = jaxnet.trace(two_two_one(), jnp.array([1.0, 0.0]))
+    zs, activations = trace(two_two_one(), jnp.array([1.0, 0.0]))
     np.testing.assert_allclose(zs[0], [1, -0.5], rtol=1e-6)
     np.testing.assert_allclose(activations[0], [s1, s2], rtol=1e-6)
     np.testing.assert_allclose(zs[1], [z], rtol=1e-5)
@@ -35,7 +35,7 @@ def test_forward_equals_the_2_2_1_network_worked_out_by_hand():
 def test_forward_equals_numpy_on_digits(few: jaxnet.Dataset):
     params = jaxnet.init(jax.random.key(3), (784, 30, 20, 10))
     ours = jax.vmap(jaxnet.forward, in_axes=(None, 0))(params, few.images)
-    theirs = by_numpy.outputs([(np.asarray(w), np.asarray(b)) for w, b in params], np.asarray(few.images))[-1]
+    theirs = by_numpy.outputs(by_numpy.network(params), np.asarray(few.images))[-1]
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
@@ -48,7 +48,7 @@ def test_the_lectures_network_has_13002_numbers_and_its_sizes():
 
 @pytest.mark.parametrize(("weights", "deviation"), [(jaxnet.scaled_normal, 1 / 28), (jaxnet.unit_normal, 1.0)])
 def test_initial_weights_have_the_promised_mean_and_deviation(weights: Initializer, deviation: float):
-    (w, b), _ = jaxnet.init(jax.random.key(1), (784, 500, 1), weights=weights)
+    (w, b, _), _ = jaxnet.init(jax.random.key(1), (784, 500, 1), weights=weights)
     n = w.size
     assert abs(float(w.mean())) < 5 * deviation / math.sqrt(n)
     assert abs(float(w.std()) / deviation - 1) < 5 / math.sqrt(2 * n)
@@ -64,7 +64,7 @@ def test_initial_numbers_depend_on_the_key_and_on_nothing_else():
 
 
 def test_any_initializer_of_jax_will_do():
-    ((w, b),) = jaxnet.init(
+    ((w, b, _),) = jaxnet.init(
         jax.random.key(0), [50, 40], weights=jax.nn.initializers.uniform(0.05), biases=jax.nn.initializers.zeros
     )
     assert 0 <= w.min() < w.max() <= 0.05

@@ -1,16 +1,19 @@
 import functools
+from collections.abc import Callable
 from typing import Any
 
-from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
+from sklearn import datasets, preprocessing
 
 import jaxnet
 from jaxnet import Dataset, State
-from jaxnet.training import _epoch
+from jaxnet.training import _epoch, _Over
+from tests import by_numpy
 
 close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
 
@@ -28,37 +31,28 @@ def test_a_run_is_epochs_of_shuffled_steps(few: Dataset, batch_size: int):
     """Each epoch has an order of its own; a single step is repeated for the full batch."""
     params, _ = trained(few, batch_size=batch_size)
     state = jaxnet.State(jaxnet.init(jax.random.key(0)), optax.sgd(0.5).init(()))
+    take = jax.jit(functools.partial(jaxnet.step, optimizer=optax.sgd(0.5)))
     for index in range(2):
         order = jax.random.permutation(jax.random.fold_in(jax.random.key(1), index), 103)
         for start in range(0, 103, batch_size):
             rows = order[start : start + batch_size]
-            state, _ = jaxnet.step(
-                state,
-                jnp.asarray(few.images[rows]),
-                jaxnet.one_hot(few.labels[rows]),
-                optimizer=optax.sgd(0.5),
-                gradient=jax.grad(jaxnet.cost),
-            )
+            state, _ = take(state, few.images[rows], jaxnet.one_hot(few.labels[rows]))
     jax.tree.map(close, params, state.params)
 
 
 def test_a_whole_run_by_hand_equals_the_run_by_autodiff(few: Dataset):
-    kind = {
-        "activation": jaxnet.tanh,
-        "output": jaxnet.softmax,
-        "loss": jaxnet.cross_entropy,
-        "penalty": jaxnet.l2(0.01),
-    }
-    cost = functools.partial(jaxnet.cost, **kind)
-    autodiff, _ = trained(few, cost=cost)
-    by_hand, _ = trained(few, cost=cost, gradient=functools.partial(jaxnet.average_gradient, **kind))
+    params = jaxnet.init(jax.random.key(0), activation=jaxnet.tanh, output=jaxnet.softmax)
+    choices = {"loss": jaxnet.cross_entropy, "penalty": jaxnet.l2(0.01)}
+    cost = functools.partial(jaxnet.cost, **choices)
+    autodiff, _ = trained(few, params=params, cost=cost)
+    by_hand, _ = trained(few, params=params, cost=cost, gradient=functools.partial(jaxnet.average_gradient, **choices))
     jax.tree.map(close, by_hand, autodiff)
 
 
 @pytest.mark.parametrize("chunk_size", [1, 10, 51, 102])
 def test_a_full_batch_in_chunks_equals_the_full_batch(few: Dataset, chunk_size: int):
-    whole, whole_history = trained(few, batch_size=103)
-    chunked, chunked_history = trained(few, batch_size=103, chunk_size=chunk_size)
+    whole, whole_history = trained(few, batch_size=103, gradient_norm=True)
+    chunked, chunked_history = trained(few, batch_size=103, chunk_size=chunk_size, gradient_norm=True)
     jax.tree.map(close, chunked, whole)
     close(chunked_history.gradient_norm, whole_history.gradient_norm)
 
@@ -69,7 +63,7 @@ def test_same_key_same_bits_other_key_other_order(few: Dataset):
     assert not any(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(other)))
 
 
-def test_looking_more_often_does_not_change_the_walk(few: Dataset):
+def test_evaluating_more_often_does_not_change_the_descent(few: Dataset):
     often, history = trained(few, evaluate_every=3)
     seldom, _ = trained(few)
     jax.tree.map(close, often, seldom)
@@ -83,8 +77,7 @@ def test_labels_kept_as_bytes_may_be_fewer_than_the_outputs():
     data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int8))
     start = jaxnet.init(jax.random.key(0), (4, 260))
     params, history = trained(data, params=start, batch_size=4, test=data)
-    network = [(np.asarray(w), np.asarray(b)) for w, b in params]
-    expected = by_numpy.cost(network, np.eye(4), np.eye(260)[data.labels])
+    expected = by_numpy.cost(by_numpy.network(params), np.eye(4), np.eye(260)[data.labels])
     np.testing.assert_allclose([history.train_cost[-1], history.test_cost[-1]], expected, rtol=1e-5)
 
 
@@ -95,7 +88,7 @@ def test_evaluations_may_be_several_epochs_apart_and_the_last_step_is_always_see
 
 def test_the_history_tells_what_the_functions_say(few: Dataset, mnist: tuple[Dataset, Dataset]):
     test = Dataset(mnist[1].images[:50], mnist[1].labels[:50])
-    params, history = trained(few, test=test, chunk_size=20)
+    params, history = trained(few, test=test, chunk_size=20, gradient_norm=True)
     targets = jaxnet.one_hot(few.labels)
     close(history.train_cost[-1], jaxnet.cost(params, few.images, targets))
     close(history.train_accuracy[-1], jaxnet.accuracy(params, few.images, few.labels))
@@ -106,7 +99,9 @@ def test_the_history_tells_what_the_functions_say(few: Dataset, mnist: tuple[Dat
     assert history.seconds[0] == 0
     assert (np.diff(history.seconds) > 0).all()
     assert history.compile_seconds > 0
-    assert np.isnan(trained(few)[1].test_cost).all()
+    without = trained(few)[1]
+    assert np.isnan(without.test_cost).all()
+    assert np.isnan(without.gradient_norm).all()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +120,7 @@ def test_nothing_is_compiled_while_the_clock_of_the_history_runs(
     def compiled() -> list[str]:
         return [message for message in caplog.messages if "Finished XLA compilation" in message]
 
-    def look(history: jaxnet.History) -> None:
+    def progress(history: jaxnet.History) -> None:
         if len(history.steps) == 1:
             assert compiled()  # it is what JAX says
             caplog.clear()
@@ -133,7 +128,7 @@ def test_nothing_is_compiled_while_the_clock_of_the_history_runs(
     jax.clear_caches()
     promotion = jax.numpy_dtype_promotion("standard" if precise else "strict")
     with jax.enable_x64(precise), promotion, jax.log_compiles(), caplog.at_level("WARNING", "jax"):
-        trained(few, progress=look, **options)
+        trained(few, progress=progress, **options)
     assert compiled() == []
 
 
@@ -141,6 +136,24 @@ def test_progress_sees_the_history_grow(few: Dataset):
     lengths = []
     trained(few, progress=lambda history: lengths.append(len(history.steps)))
     assert lengths == [1, 2, 3]
+
+
+def test_progress_can_end_the_run_which_then_returns_what_it_has(few: Dataset):
+    def stop(history: jaxnet.History) -> None:
+        if history.epochs[-1] == 2:
+            raise StopIteration
+
+    stopped, history = trained(few, epochs=5, progress=stop)
+    shorter, its_history = trained(few, epochs=2)
+    jax.tree.map(np.testing.assert_array_equal, stopped, shorter)
+    np.testing.assert_array_equal(history.train_cost, its_history.train_cost)
+
+    def at_once(_history: jaxnet.History) -> None:
+        raise StopIteration
+
+    params, history = trained(few, progress=at_once)
+    jax.tree.map(np.testing.assert_array_equal, params, jaxnet.init(jax.random.key(0)))
+    assert len(history.epochs) == 1
 
 
 def test_the_given_parameters_are_left_alone(few: Dataset):
@@ -157,10 +170,29 @@ def test_it_overfits_twenty_images(mnist: tuple[Dataset, Dataset]):
     assert history.train_cost[-1] < 0.01
 
 
-def test_any_optax_optimizer_descends(few: Dataset):
-    with jax.numpy_dtype_promotion("standard"):  # optax.adam mixes integers and floats
-        _, history = trained(few, optimizer=optax.adam(0.01), epochs=40)
-        assert history.train_cost[-1] < 0.5 * history.train_cost[0]
+@pytest.mark.parametrize(
+    ("make", "batch_size"),
+    [
+        (lambda: optax.adam(0.01), 10),
+        (optax.lbfgs, 103),
+        (lambda: optax.chain(optax.sgd(0.5), optax.contrib.reduce_on_plateau(0.5, patience=3)), 10),
+    ],
+    ids=["adam", "lbfgs", "reduce_on_plateau"],
+)
+def test_any_optax_optimizer_descends(few: Dataset, make: Callable, batch_size: int):
+    params = jaxnet.init(jax.random.key(0), (784, 8, 10))
+    with jax.numpy_dtype_promotion("standard"):  # they mix integers and floats
+        _, history = trained(few, params=params, optimizer=make(), epochs=40, batch_size=batch_size)
+    assert history.train_cost[-1] < 0.5 * history.train_cost[0]
+
+
+def test_a_standardised_table_trains():
+    table, kinds = datasets.load_iris(return_X_y=True)
+    flowers = jaxnet.dataset(preprocessing.scale(table), kinds)
+    assert flowers.images.min() < -1
+    assert flowers.images.max() > 2
+    _, history = trained(flowers, params=jaxnet.init(jax.random.key(0), (4, 8, 3)), epochs=50)
+    assert history.train_accuracy[-1] > 0.95
 
 
 def test_a_schedule_reaches_its_end(few: Dataset):
@@ -181,13 +213,12 @@ def population(seeds: list[int]) -> jaxnet.Params:
 @pytest.mark.parametrize("batch_size", [10, 103])
 def test_a_member_of_a_population_equals_the_same_run_alone(few: Dataset, batch_size: int):
     seeds, rates = [0, 1, 0], [0.5, 0.5, 2.0]
-    params, history = jaxnet.train_population(
-        jax.random.key(1), population(seeds), few, optax.sgd, rates, batch_size=batch_size, epochs=2, test=few
-    )
+    choices: dict[str, Any] = {"batch_size": batch_size, "test": few, "gradient_norm": True}
+    params, history = trained(few, params=population(seeds), optimizer=optax.sgd, rates=rates, **choices)
     assert history.train_cost.shape == (3, 3)
     for member, (seed, rate) in enumerate(zip(seeds, rates, strict=True)):
         alone, alone_history = trained(
-            few, params=jaxnet.init(jax.random.key(seed)), optimizer=optax.sgd(rate), batch_size=batch_size, test=few
+            few, params=jaxnet.init(jax.random.key(seed)), optimizer=optax.sgd(rate), **choices
         )
         jax.tree.map(lambda all_, one, member=member: close(all_[member], one), params, alone)
         for name in ("train_cost", "train_accuracy", "test_cost", "test_accuracy", "gradient_norm"):
@@ -211,7 +242,7 @@ def test_a_population_shares_its_first_layers_product(few: Dataset):
         optimizer=optax.sgd,
         cost=jaxnet.cost,
         gradient=None,
-        chunk_size=1000,
+        over=_Over(1000, population=True),
     ).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line and "784" in line]
     assert len(products) == 2  # forward, and the gradient of the first weights
@@ -220,18 +251,16 @@ def test_a_population_shares_its_first_layers_product(few: Dataset):
         assert "x10x784xf32" not in product  # each network with a batch of its own would have this shape
 
 
-def explosive(data: Dataset) -> dict:
-    return {
-        "cost": functools.partial(jaxnet.cost, activation=jaxnet.relu, output=jaxnet.relu),
-        "batch_size": len(data.images),
-    }
+def explosive(key: jax.Array) -> jaxnet.Params:
+    """Nothing keeps its outputs within bounds."""
+    return jaxnet.init(key, activation=jaxnet.relu, output=jaxnet.relu)
 
 
 def test_a_run_stops_where_the_cost_is_no_longer_finite_and_keeps_its_history(few: Dataset):
     with pytest.raises(
         jaxnet.Diverged, match=r"the cost became (nan|inf) by epoch \d+, step \d+.*smaller learning rate"
     ) as e:
-        trained(few, optimizer=optax.sgd(1e8), epochs=50, **explosive(few))
+        trained(few, params=explosive(jax.random.key(0)), optimizer=optax.sgd(1e8), batch_size=103, epochs=50)
     history = e.value.history
     assert 1 < len(history.epochs) < 50
     assert np.isfinite(history.train_cost[:-1]).all()
@@ -245,14 +274,12 @@ def test_parameters_that_are_not_finite_are_blamed_themselves(few: Dataset):
 
 
 def test_a_population_goes_on_while_one_network_lives(few: Dataset):
-    params = population([0, 0])
-    _, history = jaxnet.train_population(
-        jax.random.key(0), params, few, optax.sgd, [1e8, 1e-3], epochs=10, **explosive(few)
-    )
+    choices = {"params": jax.vmap(explosive)(jax.random.split(jax.random.key(0), 2)), "batch_size": 103}
+    _, history = trained(few, optimizer=optax.sgd, rates=[1e8, 1e-3], epochs=10, **choices)
     assert not np.isfinite(history.train_cost[-1, 0])
     assert np.isfinite(history.train_cost[:, 1]).all()
     with pytest.raises(jaxnet.Diverged):
-        jaxnet.train_population(jax.random.key(0), params, few, optax.sgd, [1e8, 1e9], epochs=50, **explosive(few))
+        trained(few, optimizer=optax.sgd, rates=[1e8, 1e9], epochs=50, **choices)
 
 
 @pytest.mark.parametrize(
@@ -302,15 +329,14 @@ def test_impossible_choices_are_refused_by_value(few: Dataset, options: dict, me
 )
 def test_impossible_rates_of_a_population_are_refused_by_value(few: Dataset, rates: list[float], message: str):
     with pytest.raises(ValueError, match=message):
-        jaxnet.train_population(jax.random.key(0), population([0, 1]), few, optax.sgd, rates, batch_size=10, epochs=1)
+        trained(few, params=population([0, 1]), optimizer=optax.sgd, rates=rates)
 
 
 def test_a_transformation_and_a_function_that_makes_one_are_told_apart(few: Dataset):
     with pytest.raises(Exception, match="optimizer is .*; expected a transformation|Type-check error"):
         trained(few, optimizer=optax.sgd)
-    make: Any = optax.sgd(0.1)
-    with pytest.raises(Exception, match="expected a function that makes one of a rate|Type-check error"):
-        jaxnet.train_population(jax.random.key(0), population([0]), few, make, [0.1], batch_size=10, epochs=1)
+    with pytest.raises(TypeError, match="with rates it must be a function that makes one of a rate, such as optax.sgd"):
+        trained(few, params=population([0]), optimizer=optax.sgd(0.1), rates=[0.1])
     with pytest.raises(ValueError, match="params has no layers"):
         jaxnet.train(jax.random.key(0), (), few, optax.sgd(0.1), batch_size=10, epochs=1)
 
@@ -318,7 +344,7 @@ def test_a_transformation_and_a_function_that_makes_one_are_told_apart(few: Data
 def test_bad_data_is_refused_before_anything_is_trained(few: Dataset):
     with pytest.raises(ValueError, match="103 images but 102 labels"):
         trained(few._replace(labels=few.labels[:102]))
-    with pytest.raises(ValueError, match="expected 0 .* to 1"):
-        trained(few._replace(images=few.images * 255))
+    with pytest.raises(ValueError, match="dataset does not fit: images has whole numbers .* which look like bytes"):
+        trained(few._replace(images=np.rint(few.images * 255)))
     with pytest.raises(ValueError, match="dataset does not fit: the data set is empty"):
         trained(Dataset(few.images[:0], few.labels[:0]))
