@@ -6,8 +6,8 @@ The question and the networks of Ciresan et al. 2010 (arXiv 1003.0358): multilay
 dropout, no ensemble. The way down is today's: relu, softmax and cross-entropy, mini-batches, momentum (`--momentum 0`
 goes without), and a rate that falls to zero; theirs was scaled tanh and one example a step. `--preset two_cores` trains
 784-800-10 in three minutes on two cores, to 0.66 % error; the presets for one accelerator are the paper's networks.
-`--held-out 10000` is for choosing: it learns without the last 10,000 training images, is judged by those, and looks at
-no test image. Stopped by Ctrl-C, it goes on with `--resume`.
+`--held-out 10000` is for choosing: it learns without the last 10,000 training images, is judged by those, and reads no
+test image. Stopped by Ctrl-C, it goes on with `--resume`.
 """
 
 import functools
@@ -17,15 +17,15 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import binomtest
 from tqdm import tqdm
 
 import jaxnet
-from experiments import drawing, networks, roofline, script, tables
-from experiments.published import CIRESAN
-from experiments.recipes import Recipe, part
+from experiments.common import networks, roofline, script
+from experiments.common.recipes import Recipe, part
+from experiments.published.rows import CIRESAN
+from experiments.reports import deep_big_simple as report
 
 PRESETS = {
     "two_cores": replace(
@@ -97,7 +97,7 @@ def recipe_of(config: Config) -> Recipe:
 
 
 def run(config: Config, folder: Path) -> script.Record:
-    """Trains, looking at training images (and those held out) only; then reads the test images, once."""
+    """Trains, evaluating training images (and those held out) only; then reads the test images, once."""
     recipe = recipe_of(config)
     train, test, _ = script.load("mnist", config.limit)
     if config.held_out >= len(train.images):
@@ -111,15 +111,13 @@ def run(config: Config, folder: Path) -> script.Record:
     samples = distorted_samples(recipe, learnt, jax.random.fold_in(start, 1))
     params, facts = recipe.init(start), recipe.facts()
     saving = script.checkpoints(folder, config)
-    print(f"{'-'.join(map(str, recipe.sizes))}: {jaxnet.count_params(params):,} weights and biases, {n:,} images")
-    print("epoch  train cost    error  held-out error  seconds")
+    results: script.Record = {"recipe": facts, "sizes": recipe.sizes, "images": n, "samples": samples}
+    print(report.beginning(results))
     with script.progress("training", recipe.epochs) as show:
 
-        def row(history: jaxnet.History) -> None:
+        def progress(history: jaxnet.History) -> None:
             show(history)
-            error = f"{100 - 100 * history.test_accuracy[-1]:12.2f} %" if config.held_out else f"{'':14}"
-            trained = f"{history.train_cost[-1]:10.5f}  {100 - 100 * history.train_accuracy[-1]:5.2f} %"
-            tqdm.write(f"{history.epochs[-1]:5g}  {trained}  {error}  {history.seconds[-1]:7.1f}")
+            tqdm.write(report.row(history._asdict(), -1))
 
         try:
             params, history = jaxnet.train(
@@ -128,27 +126,21 @@ def run(config: Config, folder: Path) -> script.Record:
                 learnt,
                 recipe.optimizer(n, recipe.rate),
                 test=judged if config.held_out else None,
-                progress=row,
+                progress=progress,
                 checkpoints=saving.of_a_run(**{f"recipe.{name}": value for name, value in facts.items()}),
                 **recipe.choices(n),
             )
         except jaxnet.Diverged as diverged:
-            reason = f"{diverged} than {recipe.rate:g}"
-            found = {"recipe": facts, "history": diverged.history._asdict(), "samples": samples}
-            raise script.Stopped(reason, found) from None
-    path = folder / "parameters.safetensors"
-    jaxnet.save_params(path, params, {name: facts[name] for name in ("activation", "output", "loss")})
-    results = {
-        "recipe": facts,
-        "sizes": recipe.sizes,
-        "samples": samples,
+            results["history"] = diverged.history._asdict()
+            raise script.Stopped(f"{diverged} than {recipe.rate:g}", results) from None
+    jaxnet.save_params(folder / "parameters.safetensors", params, {"loss": facts["loss"]})
+    return {
+        **results,
         "history": history._asdict(),
         "judged": "held-out" if config.held_out else "test",
-        **examine(recipe, params, judged),
+        **examine(params, judged),
         **speed(recipe, history),
     }
-    print_results(results)
-    return results
 
 
 def distorted_samples(recipe: Recipe, data: jaxnet.Dataset, key: jax.Array, versions: int = 9) -> np.ndarray:
@@ -161,9 +153,9 @@ def distorted_samples(recipe: Recipe, data: jaxnet.Dataset, key: jax.Array, vers
     return np.rint(255 * np.concatenate([images[:, None], distorted], axis=1)).astype(int)
 
 
-def examine(recipe: Recipe, params: jaxnet.Params, judged: jaxnet.Dataset, most: int = 40) -> script.Record:
+def examine(params: jaxnet.Params, judged: jaxnet.Dataset, most: int = 40) -> script.Record:
     """The error with its 95 % confidence interval (Wilson), and what is still taken for something else."""
-    activations = networks.outputs(params, judged.images, recipe.functions)
+    activations = networks.outputs(params, judged.images)
     guesses = np.argsort(-activations, axis=1, kind="stable")[:, :2]
     labels = np.asarray(judged.labels)
     wrong = np.flatnonzero(guesses[:, 0] != labels)
@@ -196,88 +188,9 @@ def speed(recipe: Recipe, history: jaxnet.History) -> script.Record:
     }
 
 
-def print_results(results: script.Record) -> None:
-    """Error, time, speed."""
-    low, high = results["interval"]
-    print(
-        f"\n{results['wrong']} of {results['of']:,} {results['judged']} images are taken for something else: error"
-        f" {results['error']:.2f} % (95 % confidence {low:.2f} to {high:.2f} %); the second guess is right for"
-        f" {results['second_right']} of them."
-    )
-    print(
-        f"{results['seconds']:.0f} s of training, {tables.number(results['images_per_second'])} images a second,"
-        f" {results['operations_per_second'] / 1e9:.0f} billion operations a second: {100 * results['share']:.0f} % of"
-        " this device's own matrix product, distorting included in the time but not in the operations."
-    )
-
-
-def figures(record: script.Record, folder: Path) -> list[Path]:
-    """A digit and its distortions, the way down, the mistakes that are left."""
-    results = record["results"]
-    drawn = [draw_samples(np.array(results["samples"]), folder / "distortions.png")]
-    drawn.append(draw_history(results, folder / "history.png"))
-    if results.get("mistakes"):
-        drawn.append(draw_mistakes(results, folder / "mistakes.png"))
-    return drawn
-
-
-def draw_samples(samples: np.ndarray, path: Path) -> Path:
-    """A row for each class, the image as it is to the left."""
-    figure, grid = plt.subplots(
-        *samples.shape[:2],
-        figsize=(0.8 * samples.shape[1], 0.82 * len(samples) + 0.5),
-        layout="constrained",
-        squeeze=False,
-    )
-    for axes, pixels in zip(grid.flat, samples.reshape(-1, samples.shape[-1]), strict=True):
-        axes.imshow(drawing.picture(pixels), cmap="gray_r", vmin=0, vmax=255)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    for axes in grid[:, 0]:
-        axes.spines[:].set(visible=True, color="#0072b2", linewidth=2)
-    figure.suptitle("Framed: the image as it is. To its right: distorted as in training, nine times", fontsize=10)
-    return drawing.save_figure(figure, path)
-
-
-def draw_history(results: script.Record, path: Path) -> Path:
-    """Error against epochs."""
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    history = results["history"]
-    epochs = np.array(history["epochs"])[1:]
-    for name, label, colour, style in (
-        ("train", "training images, not distorted", "#0072b2", "-"),
-        ("test", "held-out images", "#d55e00", "--"),
-    ):
-        error = 100 - 100 * np.array(history[f"{name}_accuracy"], float)[1:]
-        if np.isfinite(error).any():
-            axes.plot(epochs, np.maximum(error, 1e-3), style, color=colour, label=label)
-    if "error" in results:
-        low, high = results["interval"]
-        error = results["error"]
-        axes.errorbar(
-            epochs[-1], error, [[error - low], [high - error]], fmt="o", color="black", capsize=4,
-            label=f"{results['judged']} images, {error:.2f} % ({low:.2f} to {high:.2f} %)",
-        )  # fmt: skip
-    axes.set(xlabel="epochs", ylabel="error (%)", yscale="log", title="-".join(map(str, results.get("sizes", []))))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:.1g}")
-    axes.grid(alpha=0.3, which="both")
-    axes.legend()
-    return drawing.save_figure(figure, path)
-
-
-def draw_mistakes(results: script.Record, path: Path) -> Path:
-    """What is left: the label, and the two best guesses."""
-    mistakes = results["mistakes"]
-    titles = ["{}: {}, {}".format(mistake["label"], *mistake["guesses"]) for mistake in mistakes]
-    shown = f"the {len(mistakes)} surest of " if len(mistakes) < results["wrong"] else ""
-    title = f"What it is: first guess, second guess ({shown}{results['wrong']} mistakes)"
-    return drawing.digits([mistake["pixels"] for mistake in mistakes], titles, title, path)
-
-
 def main() -> None:
     """The command line."""
-    script.main("deep_big_simple", __doc__, Config, run, figures)
+    script.main("deep_big_simple", __doc__, Config, run, report, while_running=report.print_training)
 
 
 if __name__ == "__main__":

@@ -20,13 +20,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import matplotlib.pyplot as plt
 import numpy as np
 import optax
 
 import jaxnet
-from experiments import drawing, networks, roofline, script, tables
+from experiments.common import networks, roofline, script, tables
+from experiments.reports import scaling as report
 from jaxnet import devices
+from jaxnet.data import as_bytes, on_bytes
 
 KINDS = ("strong", "weak", "population")
 
@@ -67,16 +68,13 @@ def run(config: Config, _folder: Path) -> script.Record:
     present = list(jax.sharding.get_mesh().devices.flat) if devices.number() > 1 else jax.devices()[:1]
     numbers = [2**power for power in range(len(present).bit_length()) if 2**power <= len(present)]
     sizes = (784, *config.hidden, 10)
-    examples = jax.device_get((jaxnet.as_bytes(train.images), jaxnet.one_hot(train.labels)))
+    examples = jax.device_get((as_bytes(train.images), jaxnet.one_hot(train.labels)))
     rows = []
     for kind in KINDS:
         for number in numbers:
             with jax.set_mesh(devices.mesh(present[:number])):
                 rows.append(measure(config, kind, number, sizes, examples))
-    _print(config, rows)
-    results = {"sizes": sizes, "rows": rows, "projection": [project(config, sizes, number) for number in (8, 256)]}
-    _print_projection(config, results)
-    return results
+    return {"sizes": sizes, "rows": rows, "projection": [project(config, sizes, number) for number in (8, 256)]}
 
 
 def measure(config: Config, kind: str, number: int, sizes: tuple[int, ...], examples: Any) -> script.Record:
@@ -85,18 +83,18 @@ def measure(config: Config, kind: str, number: int, sizes: tuple[int, ...], exam
     batch_size = min(n, config.batch_size * (number if kind == "weak" else 1))
     steps = max(1, min(config.steps, n // batch_size))
     order = np.random.default_rng(config.seed).permutation(n)[: steps * batch_size]
+    cost, gradient = on_bytes(jaxnet.cost), on_bytes(jax.grad(jaxnet.cost))
     optimizer = optax.sgd(0.1)
-    gradient = jaxnet.on_bytes(jax.grad(jaxnet.cost))
     epoch: Callable[..., Any] = functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer)
     if kind == "population":
-        epoch = jax.vmap(functools.partial(epoch, gradient=gradient), in_axes=(0, None, None, None))
-        params = networks.initial(jax.random.key(config.seed), sizes, config.networks * number)
-        state = devices.share_networks(jaxnet.State(params, jax.vmap(optimizer.init)(params)))
+        epoch = jax.vmap(functools.partial(epoch, cost=cost, gradient=gradient), in_axes=(0, None, None, None))
+        params: Any = networks.initial(jax.random.key(config.seed), sizes, config.networks * number)
+        state = devices.shard(jaxnet.State(params, jax.vmap(optimizer.init)(params)))
     else:
-        epoch = functools.partial(epoch, gradient=devices.share_examples(gradient))
-        params = jaxnet.init(jax.random.key(config.seed), sizes)
-        state = devices.everywhere(jaxnet.State(params, optimizer.init(params)))
-    arguments = state, *devices.everywhere(jax.tree.map(jnp.asarray, (*examples, order)))
+        epoch = functools.partial(epoch, cost=devices.data_parallel(cost), gradient=devices.data_parallel(gradient))
+        params: Any = jaxnet.init(jax.random.key(config.seed), sizes)
+        state = devices.replicate(jaxnet.State(params, optimizer.init(params)))
+    arguments = state, *devices.replicate(jax.tree.map(jnp.asarray, (*examples, order)))
     compiled = jax.jit(epoch).lower(*arguments).compile()
     seconds = tables.middle([roofline.timed(compiled, *arguments) / steps for _ in range(config.repeats + 1)][1:])
     return {
@@ -110,7 +108,7 @@ def measure(config: Config, kind: str, number: int, sizes: tuple[int, ...], exam
 
 
 def travelling(program: str) -> int:
-    """Bytes that the devices bring together in one step, in the text of a compiled program with one loop over steps.
+    """Bytes that the devices send each other in one step, in the text of a compiled program with one loop over steps.
 
     All that travels within the loop is in one computation of the text: each all-reduce is counted with the size of its
     result. The largest of the computations is taken, for a last smaller batch has one of its own.
@@ -129,7 +127,7 @@ def travelling(program: str) -> int:
 def project(config: Config, sizes: tuple[int, ...], number: int) -> script.Record:
     """Seconds a step on so many accelerators, by arithmetic and the time of an all-reduce: a projection.
 
-    Bringing B bytes together takes 2 (N - 1) messages of B / N bytes around a ring, or log2(N) of B bytes by recursive
+    An all-reduce of B bytes takes 2 (N - 1) messages of B / N bytes around a ring, or log2(N) of B bytes by recursive
     doubling, whichever is sooner (Thakur, Rabenseifner and Gropp 2005).
     """
     size = 4 * sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(sizes))
@@ -149,73 +147,9 @@ def project(config: Config, sizes: tuple[int, ...], number: int) -> script.Recor
     }
 
 
-def _print(config: Config, rows: list[script.Record]) -> None:
-    print(
-        f"\nMicroseconds a step, median of {config.repeats}, and how much work is done in the time of one device's.\n"
-    )
-    lines = []
-    for row in rows:
-        median, least, most = (1e6 * seconds for seconds in row["seconds"])
-        lines.append(
-            [
-                row["kind"],
-                str(row["devices"]),
-                f"{row['batch_size']:,}",
-                f"{row['networks']}",
-                f"{median:,.0f} ({least:,.0f} to {most:,.0f})",
-                f"{_speedup(row, rows):.2f}",
-                f"{row['bytes']:,}",
-            ]
-        )
-    tables.table(["", "devices", "batch", "networks", "us a step", "times the work", "bytes a step"], lines)
-
-
-def _speedup(row: script.Record, rows: list[script.Record]) -> float:
-    first = next(each for each in rows if each["kind"] == row["kind"])
-    work = row["batch_size"] * row["networks"] / (first["batch_size"] * first["networks"])
-    return work * first["seconds"][0] / row["seconds"][0]
-
-
-def _print_projection(config: Config, results: script.Record) -> None:
-    print(
-        f"\nA projection, measured nowhere: accelerators that reach {config.operations:g} million million operations a"
-        f" second,\nsend {config.link:g} GB/s, and need {config.latency:g} us a message."
-        " Populations have nothing to send.\n"
-    )
-    tables.table(
-        ["accelerators", "travel us", "strong: times as fast", "weak: times the work"],
-        [
-            [f"{row['devices']}", f"{1e6 * row['travel']:,.1f}", f"{row['strong']:.2f}", f"{row['weak']:.2f}"]
-            for row in results["projection"]
-        ],
-    )
-
-
-def figures(record: script.Record, folder: Path) -> list[Path]:
-    """Draws how much more work is done by more devices."""
-    rows = record["results"]["rows"]
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for kind, (colour, style) in zip(KINDS, drawing.STYLES, strict=False):
-        own = [row for row in rows if row["kind"] == kind]
-        numbers = [row["devices"] for row in own]
-        axes.plot(numbers, [_speedup(row, rows) for row in own], style, marker="o", color=colour, label=kind)
-    most = max(row["devices"] for row in rows)
-    axes.plot([1, most], [1, most], color="0.7", linewidth=1, label="as many times as devices")
-    axes.set(xscale="log", yscale="log", xlabel="devices", ylabel="times the work of one device in the same time")
-    axes.set_xticks(sorted({row["devices"] for row in rows}))
-    axes.set_yticks([2.0**power for power in range(-2, most.bit_length())])
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend()
-    axes.set_title(f"{'-'.join(map(str, record['results']['sizes']))}, {record['device']['kind']}", fontsize=10)
-    return [drawing.save_figure(figure, folder / "scaling.png")]
-
-
 def main() -> None:
     """The command line."""
-    script.main("scaling", __doc__, Config, run, figures)
+    script.main("scaling", __doc__, Config, run, report)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 def network(path: str | os.PathLike[str]) -> "torch.nn.Sequential":
     """The network in a file written by `jaxnet.save_params`: images (n, n_in) to output activations (n, n_out).
 
-    PyTorch's Linear is z = a w^T + b for rows a, with w (n_out, n_in) as in jaxnet. The metadata of the file name the
-    activation functions; where they do not, it is the sigmoid. Raises FileNotFoundError where there is no file,
-    ValueError where it is damaged, names no sizes, arrays of others or an unknown activation function, ImportError
-    without PyTorch or safetensors.
+    PyTorch's Linear is z = a w^T + b for rows a, with w (n_out, n_in) as in jaxnet. The metadata of the file name each
+    layer's activation function; a file of jaxnet 0.6.0 has one name for the hidden layers and one for the output, or
+    none for the sigmoid. Raises FileNotFoundError where there is no file, ValueError where it is damaged, names no
+    sizes, arrays of others or an unknown activation function, ImportError without PyTorch or safetensors.
     """
     try:
         import safetensors.torch
@@ -62,12 +62,15 @@ def network(path: str | os.PathLike[str]) -> "torch.nn.Sequential":
             f'{os.fspath(path)} names the sizes "{sizes}"; expected the likes of 784-16-16-10: where an older jaxnet'
             " wrote it, read it with jaxnet.load_params and write it again with jaxnet.save_params"
         )
-    activation, output = metadata.get("activation", "sigmoid"), metadata.get("output", "sigmoid")
-    for name in (activation, output):
+    layers = list(itertools.pairwise(map(int, sizes.split("-"))))
+    before = [metadata.get("activation", "sigmoid")] * (len(layers) - 1) + [metadata.get("output", "sigmoid")]
+    names = metadata.get("activations", ",".join(before)).split(",")
+    if len(names) != len(layers):
+        raise ValueError(f"{os.fspath(path)} has {len(layers)} layers, but the activations {', '.join(names)}")
+    for name in names:
         if name not in functions:
             raise ValueError(f'{os.fspath(path)} names the activation "{name}"; expected one of {", ".join(functions)}')
 
-    layers = list(itertools.pairwise(map(int, sizes.split("-"))))
     shapes = {}
     for index, (n_in, n_out) in enumerate(layers):
         shapes |= {f"layers.{index}.weights": (n_out, n_in), f"layers.{index}.biases": (n_out,)}
@@ -76,15 +79,15 @@ def network(path: str | os.PathLike[str]) -> "torch.nn.Sequential":
         raise ValueError(f"{os.fspath(path)} has sizes {sizes} in its metadata, but the arrays {found}")
 
     modules = []
-    for index, (n_in, n_out) in enumerate(layers):
+    for index, ((n_in, n_out), name) in enumerate(zip(layers, names, strict=True)):
         linear = nn.Linear(n_in, n_out)
         linear.load_state_dict({"weight": arrays[f"layers.{index}.weights"], "bias": arrays[f"layers.{index}.biases"]})
-        modules += [linear, functions[output if index == len(layers) - 1 else activation]()]
+        modules += [linear, functions[name]()]
     return nn.Sequential(*modules)
 
 
 def accuracy(model: "torch.nn.Sequential", data: jaxnet.Dataset) -> float:
-    """The share of images whose brightest output is their label. Raises ValueError where they do not fit."""
+    """The share of images whose largest output is the one of their label. Raises ValueError where they do not fit."""
     import torch  # pyright: ignore[reportMissingImports]
 
     weights, *_, biases = model.parameters()

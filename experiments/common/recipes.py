@@ -39,7 +39,7 @@ class Recipe:
     validated: bool = False
     """Judged by the last 10,000 training images, not by the test images."""
     white: int = 255
-    """The brightest pixel, a byte of 255, is 255 / white."""
+    """A pixel that is the byte 255 becomes the number 255 / white."""
     distortion: dict[str, float] = field(default_factory=dict)
     """Choices of `jaxnet.distort`; empty for the images as they are."""
     look_every: int = 1
@@ -56,13 +56,14 @@ class Recipe:
 
     def init(self, key: jax.Array) -> Params:
         """The network before it has seen anything."""
-        kinds: Any = {
-            "activation": self.activation,
-            "output": self.output,
-            "weights": self.weights,
-            "biases": self.biases,
-        }
-        return jaxnet.init(key, self.sizes, **kinds)
+        return jaxnet.init(
+            key,
+            self.sizes,
+            activation=self.activation,
+            output=self.output,
+            weights=self.weights,
+            biases=self.biases,
+        )
 
     def starts(self, key: jax.Array, number: int) -> Params:
         """So many of them, stacked."""

@@ -4,7 +4,6 @@ A script is a frozen dataclass of choices and `run(config, folder) -> results`. 
 and draws figures from the record alone, as it was read from record.json.
 """
 
-import json
 import math
 import os
 import platform
@@ -26,12 +25,11 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments.common.machine import Machine, banner, described, running_on
+from experiments.common.record import Record, check_writable, plain, read_record, write_record
 from jaxnet import Dataset, History
 from jaxnet.checkpoint import Checkpoints, Interrupted
-from jaxnet.files import write_whole
 
 Config = TypeVar("Config")
-Record = dict[str, Any]
 CHECKPOINTS = "checkpoints"
 
 
@@ -70,7 +68,7 @@ def checkpoints(folder: Path, config: Any) -> Checkpoints:
         epochs=saving.save_epochs,
         keep=saving.keep,
         resume=saving.resume,
-        configuration=_plain(chosen),
+        configuration=plain(chosen),
     )
 
 
@@ -182,56 +180,6 @@ def environment(machine: Machine) -> Record:
         "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
         "device": described(machine),
     }
-
-
-def check_writable(folder: Path) -> None:
-    """Makes the folder, and raises OSError now, not after minutes of training, where nothing can be written to it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise OSError(
-            f"cannot write to the output folder {folder}: {error.strerror}; choose another with --out"
-        ) from error
-
-
-def write_record(folder: Path, record: Record) -> Path:
-    """Writes record.json, whole or not at all. Numbers that are not finite become null, as JSON has none."""
-    return write_whole(folder / "record.json", json.dumps(_plain(record), allow_nan=False).encode())
-
-
-def read_record(folder: Path, name: str) -> Record:
-    """The record of an earlier run of this experiment. Raises ValueError where there is none to draw from."""
-    path = folder / "record.json"
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise ValueError(f"{path} does not exist; run the experiment before --redraw") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
-    if not isinstance(record, dict) or record.get("experiment") != name:
-        raise ValueError(f"{path} is not a record of {name}; choose another folder with --out")
-    return record
-
-
-def _plain(value: Any) -> Any:
-    match value:
-        case dict():
-            return {str(key): _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case np.ndarray() | np.generic() | jax.Array():
-            array = np.asarray(value)
-            if array.dtype == np.float32:  # nine digits bring every float32 back, and do not look like more
-                array = np.array([float(f"{number:.9g}") for number in array.ravel()]).reshape(array.shape)
-            return _plain(array.tolist())
-        case float():
-            return value if math.isfinite(value) else None
-        case Path():
-            return str(value)
-        case _:
-            return value
 
 
 @contextmanager

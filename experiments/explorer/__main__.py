@@ -4,35 +4,28 @@
 
 Trains the lecture's network, or takes parameters that train_digits saved (--from), and writes one page,
 results/explorer/explorer.html, that opens from the disk, without a server and without the internet. On it one draws a
-digit, watches all neurons, asks each weight for its three chain-rule factors, teaches the network a step at a time, and
+digit, watches all neurons, sees the three chain-rule factors of each weight, teaches the network a step at a time, and
 rolls downhill by full batch and by mini-batches. Some ten seconds on two cores.
 
-The page is put together from the files in experiments/page. Its arithmetic is its own, in double precision; outputs,
-cost, gradient and step agree with jaxnet's to 1e-5 in single and to 1e-6 in double precision.
+The page is put together from the files in experiments/explorer/page. Its arithmetic is its own, in double precision;
+outputs, cost, gradient and step agree with jaxnet's to 1e-5 in single and to 1e-6 in double precision.
 """
 
 import base64
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
-from markupsafe import Markup
 
 import jaxnet
-from experiments import networks, script
-from jaxnet.export import load_params
-from jaxnet.files import write_whole
+from experiments.common import networks, script
+from experiments.explorer import report
 
-PAGE = Path(__file__).parent / "page"
 PIXELS = 784  # of 28 x 28, what the page scales a drawing to
 CLASSES = 20  # outputs that find room beside each other
 LIMIT = 1_500_000  # bytes of the whole page
-ACTIVATIONS = ("sigmoid", "relu", "tanh", "scaled_tanh", "softmax")  # those of network.js
 
 
 @dataclass(frozen=True)
@@ -49,33 +42,29 @@ def run(config: Config, _folder: Path) -> script.Record:
     """The network, the images and a line about them, as they go into the page."""
     script.check_at_least(config, images=1)
     if config.network.from_file is not None:
-        check_sizes(str(config.network.from_file), load_params(config.network.from_file)[0])
+        check_sizes(str(config.network.from_file), jaxnet.load_params(config.network.from_file)[0])
     subject = networks.get(config.network)
     check_sizes("the network", subject.params)
     if config.images > len(subject.test.images):
         raise ValueError(f"images is {config.images}; it must be between 1 and {len(subject.test.images)}")
-    accuracy = float(
-        jaxnet.accuracy(subject.params, jnp.asarray(subject.test.images), subject.test.labels, **subject.functions)
-    )
-    names = {part: name_of(function) for part, function in subject.functions.items()}
-    images, labels = (part[: config.images] for part in subject.test)
-    leaves = [np.asarray(leaf, "<f4").ravel() for layer in subject.params for leaf in layer]
+    accuracy = float(jaxnet.accuracy(subject.params, jnp.asarray(subject.test.images), subject.test.labels))
+    images, labels = (np.asarray(part[: config.images]) for part in subject.test)
+    leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(subject.params)]
     results = {
         "sizes": jaxnet.sizes_of(subject.params),
-        **names,
+        "activations": [layer.activation.name for layer in subject.params],
         "parameters": in_base64(np.concatenate(leaves)),
-        "images": in_base64(np.round(255 * np.asarray(images)).astype(np.uint8)),
-        "labels": labels,
+        "images": in_base64(np.round(255 * images).astype(np.uint8)),
+        "labels": labels.tolist(),
         "test_accuracy": accuracy,
-        "about": about(config, subject, names, accuracy),
+        "about": about(config, subject, accuracy),
     }
-    size = len(page(results).encode())
+    size = len(report.page(results).encode())
     if size > LIMIT:
         raise ValueError(
             f"the page would be {size:,} bytes, with {jaxnet.count_params(subject.params):,} weights and biases and"
             f" {config.images} images; expected at most {LIMIT:,}: take a smaller network or fewer --images"
         )
-    print(results["about"])
     return results
 
 
@@ -90,24 +79,16 @@ def check_sizes(name: str, params: jaxnet.Params) -> None:
         )
 
 
-def name_of(function: Any) -> str:
-    """What network.js calls an activation function."""
-    for name in ACTIVATIONS:
-        if getattr(jaxnet, name) is function:
-            return name
-    raise ValueError(f"the activation function is {function}; the page has {', '.join(ACTIVATIONS)}")
-
-
 def in_base64(array: np.ndarray) -> str:
     """The bytes of an array as text."""
     return base64.b64encode(array.tobytes()).decode()
 
 
-def about(config: Config, subject: networks.Subject, names: dict[str, str], accuracy: float) -> str:
+def about(config: Config, subject: networks.Subject, accuracy: float) -> str:
     """What stands below the title."""
     source = config.network
     layers = "-".join(map(str, jaxnet.sizes_of(subject.params)))
-    functions = names["activation"] if names["activation"] == names["output"] else " and ".join(names.values())
+    functions = " and ".join(dict.fromkeys(layer.activation.name for layer in subject.params))
     parts = [
         f"{layers}, {functions}: {jaxnet.count_params(subject.params):,} weights and biases, that read"
         f" {100 * accuracy:.2f} % of {len(subject.test.images):,} test images."
@@ -116,7 +97,7 @@ def about(config: Config, subject: networks.Subject, names: dict[str, str], accu
         parts.append(f"Trained for {source.epochs} epochs on {len(subject.train.images):,} images, seed {source.seed}.")
     else:
         parts.append(f"From {source.from_file}.")
-        loss = load_params(source.from_file)[1].get("loss", "squared_error")
+        loss = jaxnet.load_params(source.from_file)[1].get("loss", "squared_error")
         if loss != "squared_error":
             parts.append(f"It was trained on {loss}; the cost on this page is the squared error.")
     if source.data != "mnist":
@@ -124,49 +105,9 @@ def about(config: Config, subject: networks.Subject, names: dict[str, str], accu
     return " ".join(parts)
 
 
-def page(results: script.Record) -> str:
-    """The whole page as text; nothing in it asks for anything outside of it.
-
-    Modules come as data: addresses by way of an import map, so that they stay modules although a page from the disk may
-    load none. The policy allows these and no others; what comes from files is text in JSON, never markup.
-    """
-    modules = {
-        f"page/{path.name}": f"data:text/javascript;base64,{base64.b64encode(path.read_bytes()).decode()}"
-        for path in sorted(PAGE.glob("*.js"))
-    }
-    parts = {
-        "style": Markup((PAGE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (ours, not a user's)
-        "importmap": htmlsafe_json_dumps({"imports": modules}),
-        "begin": Markup('import "page/main.js";'),
-    }
-    hashes = {
-        name: f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-        for name, text in parts.items()
-    }
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {hashes['importmap']} {hashes['begin']} data:",
-            f"style-src {hashes['style']}",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
-    data = {name: results[name] for name in ("sizes", "activation", "output", "parameters", "images")}
-    data["labels"] = np.asarray(results["labels"]).tolist()
-    environment = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html").render(**parts, policy=policy, data=data, about=results["about"])
-
-
-def figures(record: script.Record, folder: Path) -> list[Path]:
-    """Writes the page."""
-    return [write_whole(folder / "explorer.html", page(record["results"]).encode())]
-
-
 def main() -> None:
     """The command line."""
-    script.main("explorer", __doc__, Config, run, figures)
+    script.main("explorer", __doc__, Config, run, report)
 
 
 if __name__ == "__main__":

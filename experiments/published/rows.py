@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 import jaxnet
-from experiments.recipes import Recipe
+from experiments.common.recipes import Recipe
 from jaxnet import History
 
 # Nielsen's cost has the one-half for squared error, so that a rate here is half of his; of cross-entropy it is his own.
@@ -69,10 +69,10 @@ RECIPES = {
 """By name."""
 
 SHALLUE = "steps_to_target"
-"""The name of what is no recipe, but that script."""
+"""The name of what is no recipe, but a search for the fewest steps at every batch size, as in that script."""
 
 Measure = Callable[[Any], np.ndarray]
-"""Of a history, or of the results of that script: a number for each network, or a curve (epochs, networks)."""
+"""Of a history, or of the rows of that search: a number for each network, or a curve (epochs, networks)."""
 
 
 def last(history: History) -> np.ndarray:
@@ -118,8 +118,8 @@ def test_cost(history: History) -> np.ndarray:
 def log2_steps(batch_size: int, other: int) -> Measure:
     """How many times the steps halve from the one batch size to the other."""
 
-    def measure(results: dict[str, Any]) -> np.ndarray:
-        steps = {row["batch_size"]: np.array(row["steps"]) for row in results["rows"]}
+    def measure(rows: list[dict[str, Any]]) -> np.ndarray:
+        steps = {row["batch_size"]: np.array(row["steps"]) for row in rows}
         return np.log2(steps[batch_size] / steps[other])
 
     return measure

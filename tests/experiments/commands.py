@@ -1,11 +1,14 @@
 """Scripts, run as the command line would, in the process of the tests."""
 
+import io
 import json
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -25,3 +28,21 @@ def refused(module: Any, monkeypatch: pytest.MonkeyPatch, *options: str) -> str:
         main(module, monkeypatch, *options)
     assert isinstance(stop.value.code, str)  # a message, hence exit status 1
     return stop.value.code
+
+
+def once(module: Any, folder: Path, *options: str) -> tuple[dict, str]:
+    """For a fixture that many tests share: what a script recorded in this folder, and what it printed."""
+    with pytest.MonkeyPatch.context() as monkeypatch, redirect_stdout(io.StringIO()) as printed:
+        record = main(module, monkeypatch, *options, "--out", str(folder))
+    return record, printed.getvalue()
+
+
+def small_data(folder: Path, side: int = 2, classes: int = 4, train: int = 60) -> str:
+    """The path of a data set of noise, with a pixel that is always zero: smaller than MNIST, hence faster."""
+    rng = np.random.default_rng(0)
+    images = rng.random((train + 20, side, side), np.float32)
+    images[:, 0, 0] = 0
+    labels = np.arange(train + 20) % classes
+    arrays = {"x_train": images[:train], "x_test": images[train:], "y_train": labels[:train], "y_test": labels[train:]}
+    np.savez(folder / "small.npz", allow_pickle=False, **arrays)
+    return str(folder / "small.npz")

@@ -1,46 +1,46 @@
-from itertools import islice
 from pathlib import Path
 
-from tests import by_numpy
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import edge_of_stability
+from experiments.reports import edge_of_stability as report
+from tests import by_numpy
+from tests.experiments.commands import PNG, main, refused
 
-pytestmark = pytest.mark.long
+SMALL = "--limit 60 --hidden 4 --rates 1 2 --seeds 2 --steps 6 --every 2 --batch-size 25 --iterations 12"
+CONFIG = edge_of_stability.Config(
+    rates=(1.0, 2.0), batch_size=25, steps=6, every=2, iterations=12, seeds=2, hidden=(4,)
+)
 
-SMALL = "--limit 60 --hidden 4 --rates 1 2 --seeds 2 --steps 6 --every 2 --batch-size 20 --iterations 6"
+
+@pytest.fixture(scope="module")
+def sixty(few: jaxnet.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """The images and targets of the small run."""
+    return np.asarray(few.images[:60], float), np.eye(10)[few.labels[:60]]
 
 
-def test_it_descends_measures_and_draws(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], few: jaxnet.Dataset
-):
-    results = main(edge_of_stability, monkeypatch, *SMALL.split(), "--out", str(tmp_path))["results"]
-    assert [arm["batch_size"] for arm in results["arms"]] == [60, 20]
-    full, mini = results["arms"]
-    assert np.shape(full["sharpness"]) == np.shape(mini["sharpness"]) == (4, 2, 2)
-    assert full["cost"][0] == mini["cost"][0]
-    assert full["cost"][-1] != mini["cost"][-1]
-    assert (tmp_path / "sharpness.png").read_bytes().startswith(PNG)
-    assert "batches of 20 it was" in capsys.readouterr().out
-
-    # The same networks, full batch, in NumPy; and the largest eigenvalue of the last one's dense Hessian.
-    images, targets = np.asarray(few.images[:60], float), np.eye(10)[few.labels[:60]]
-    start = jax.random.split(jax.random.key(0), 3)[0]
-    params = jaxnet.init(jax.random.split(start, 2)[1], (784, 4, 10))
-    layers = [(np.asarray(w, float), np.asarray(b, float)) for w, b in params]
-    for _ in range(6):
-        slopes = by_numpy.gradient(layers, images, targets)
+def by_hand(params: jaxnet.Params, sixty: tuple[np.ndarray, np.ndarray], batch_size: int) -> by_numpy.Network:
+    """A network after 6 steps at rate 2 in NumPy, on the batches of the small run."""
+    images, targets = sixty
+    order = jax.random.split(jax.random.key(0), 3)[1]
+    epochs = [jax.random.permutation(jax.random.fold_in(order, epoch), 60) for epoch in range(6)]
+    layers = [(np.asarray(w, float), np.asarray(b, float)) for w, b, _ in params]
+    for rows in np.concatenate(epochs)[: 6 * batch_size].reshape(6, batch_size):
+        slopes = by_numpy.gradient(layers, images[rows], targets[rows])
         layers = [(w - 2 * dw, b - 2 * db) for (w, b), (dw, db) in zip(layers, slopes, strict=True)]
+    return layers
+
+
+def largest_eigenvalue(layers: by_numpy.Network, sixty: tuple[np.ndarray, np.ndarray]) -> float:
+    """Of the Hessian of the cost, by power iteration in float64."""
+    images, targets = sixty
     with jax.enable_x64(True):
-        params = tuple(jaxnet.Layer(*map(jnp.asarray, layer)) for layer in layers)
-        cost = float(jaxnet.cost(params, images, targets))
-        assert full["cost"][-1][1][1] == pytest.approx(cost, rel=1e-4)
+        params = tuple(jaxnet.Layer(jnp.asarray(w), jnp.asarray(b)) for w, b in layers)
         flat, unravel = ravel_pytree(params)
         lit = np.flatnonzero(np.concatenate([np.tile(images.any(axis=0), 4), np.ones(flat.size - 4 * 784, bool)]))
 
@@ -48,29 +48,76 @@ def test_it_descends_measures_and_draws(
             return jaxnet.cost(unravel(flat.at[lit].set(x)), images, targets)
 
         @jax.jit
-        def hessian_times(v: jax.Array) -> jax.Array:
-            return jax.jvp(jax.grad(along), (flat[lit],), (v,))[1]
+        def lengths(v: jax.Array) -> jax.Array:
+            def power(v: jax.Array, _: None) -> tuple[jax.Array, jax.Array]:
+                product = jax.jvp(jax.grad(along), (flat[lit],), (v,))[1]
+                return product / jnp.linalg.norm(product), jnp.linalg.norm(product)
 
-        v = jax.random.normal(jax.random.key(0), lit.shape)
-        for _ in range(300):  # power iteration
-            v = hessian_times(v / jnp.linalg.norm(v))
-        largest = float(jnp.linalg.norm(v))
-    assert full["sharpness"][-1][1][1] == pytest.approx(largest, rel=0.02)
+            return jax.lax.scan(power, v / jnp.linalg.norm(v), length=300)[1]
+
+        return float(lengths(jax.random.normal(jax.random.key(0), lit.shape))[-1])
 
 
-def test_every_example_comes_once_an_epoch():
-    stretches = list(islice(edge_of_stability.orders(jax.random.key(0), 10, 4, 3), 5))
-    assert all(stretch.shape == (1, 12) for stretch in stretches)
-    stream = np.concatenate([stretch[0] for stretch in stretches])
-    for epoch in range(6):
-        assert sorted(stream[10 * epoch : 10 * epoch + 10]) == list(range(10))
-    full = next(edge_of_stability.orders(jax.random.key(0), 10, 10, 3))
-    assert full.tolist() == [list(range(10))] * 3
+def test_cost_and_sharpness_are_those_of_a_descent_in_numpy(sixty: tuple[np.ndarray, np.ndarray]):
+    start, order, direction = jax.random.split(jax.random.key(0), 3)
+    network = jaxnet.init(start, (784, 4, 10))
+    params, rates = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), network), jnp.array([1.0, 2.0])
+    examples = (jnp.asarray(each, jnp.float32) for each in sixty)
+    cost, sharpness, error = jax.device_get(
+        edge_of_stability.descend(params, rates, *examples, order, direction, batch_size=25, config=CONFIG)
+    )
+    assert cost.shape == sharpness.shape == error.shape == (4, 2)
+    assert cost[0, 0] == cost[0, 1] == pytest.approx(by_numpy.cost(by_numpy.network(network), *sixty), rel=1e-5)
+    expected = by_hand(network, sixty, 25)
+    assert cost[-1, 1] == pytest.approx(by_numpy.cost(expected, *sixty), rel=1e-4)
+    assert cost[-1, 0] != pytest.approx(cost[-1, 1], rel=1e-3)
+    assert sharpness[-1, 1] == pytest.approx(largest_eigenvalue(expected, sixty), rel=0.02)
+
+
+@pytest.mark.long
+def test_it_descends_both_ways_prints_and_draws(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sixty: tuple[np.ndarray, np.ndarray],
+):
+    results = main(edge_of_stability, monkeypatch, *SMALL.split(), "--out", str(tmp_path))["results"]
+    assert [arm["batch_size"] for arm in results["arms"]] == [60, 25]
+    full, mini = results["arms"]
+    assert full["steps"] == [0, 2, 4, 6]
+    assert np.shape(full["sharpness"]) == np.shape(mini["sharpness"]) == (4, 2, 2)
+    assert full["cost"][0] == mini["cost"][0]
+    start = jax.random.split(jax.random.key(0), 3)[0]
+    last = jaxnet.init(jax.random.split(start, 2)[1], (784, 4, 10))
+    for arm in results["arms"]:
+        expected = by_hand(last, sixty, arm["batch_size"])
+        assert arm["cost"][-1][1][1] == pytest.approx(by_numpy.cost(expected, *sixty), rel=1e-4)
+        assert arm["sharpness"][-1][1][1] == pytest.approx(largest_eigenvalue(expected, sixty), rel=0.02)
+    assert (tmp_path / "sharpness.png").read_bytes().startswith(PNG)
+    assert "batches of 25 it was" in capsys.readouterr().out
+
+
+def test_the_report_prints_and_draws_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    curves = {"cost": [[[2.0, 3.0]], [[1.0, 1.5]]], "sharpness": [[[0.5, 0.7]], [[0.4, 0.6]]], "error": [[[0.007] * 2]]}
+    full = {"batch_size": 60, "steps": [0, 9], "settled": [[0.8, 1.2]], **curves}
+    record = {"results": {"n": 60, "rates": [4.0], "arms": [full, full | {"batch_size": 5}]}}
+    report.print_tables(record)
+    printed = capsys.readouterr().out
+    for part in ("Sharpness, batches of 5", "0.600 ± 0.141", "80, 120", "1.250 ± 0.354", "1.0 % of the largest"):
+        assert part in printed
+    assert report.figures(record, tmp_path)[0].read_bytes().startswith(PNG)
+    assert report.figures({"results": {}}, tmp_path) == []
 
 
 def test_settled_is_the_second_half_as_a_share_of_two_over_the_rate():
     sharpness = np.array([9.0, 9.0, 0.4, 0.6])[:, None, None] * np.ones((4, 2, 3))
     np.testing.assert_allclose(edge_of_stability.settled(sharpness, (4.0, 2.0)), [[1.0] * 3, [0.5] * 3])
+
+
+def test_the_conclusion_is_computed_from_the_numbers():
+    arms = [{"batch_size": 60, "settled": [[0.9, 1.1], [0.8, 1]]}, {"batch_size": 5, "settled": [[0.5, 0.5]] * 2}]
+    said = report.conclusion({"n": 60, "rates": [3, 4], "arms": arms})
+    assert "within 15 % of 2/rate at 1 of 2 rates: 3; with batches of 5 it was 47 % lower" in said
 
 
 @pytest.mark.parametrize(
@@ -90,7 +137,7 @@ def test_wrong_input_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_a_cost_that_is_not_finite_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    nothing = np.full(4, np.nan, np.float32)
-    monkeypatch.setattr(edge_of_stability, "measure", lambda *_, **__: (nothing, nothing, nothing))
+    nothing = np.full((4, 4), np.nan, np.float32)
+    monkeypatch.setattr(edge_of_stability, "descend", lambda *_, **__: (nothing, nothing, nothing))
     said = refused(edge_of_stability, monkeypatch, *SMALL.split(), "--out", str(tmp_path))
     assert "full batch: the cost is no longer finite: try smaller rates" in said

@@ -1,4 +1,7 @@
-"""The explorer's page in a real browser, headless Chromium, and its script: against jaxnet and independent NumPy."""
+"""The explorer's page in a real browser, headless Chromium, and its script: against jaxnet and independent NumPy.
+
+The short tests share one page of a small network; the long ones share the page that the script writes by default.
+"""
 
 import base64
 import json
@@ -12,14 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.experiments.commands import main, refused
 
 import jaxnet
-from experiments import explorer
-
-pytestmark = pytest.mark.long
+from experiments.explorer import __main__ as explorer
+from experiments.explorer import report
+from jaxnet import chain_rule
+from tests.experiments.commands import main, refused
 
 LIMIT = 1_500_000
+EVIL = "<img src=x onerror=alert(1)>&lt;b&gt;<!--</script><script>alert(2)<"
 
 # The digits 0 to 9 as a hand draws them on a sheet of 280 x 280, corner after corner; the pen is lifted at each slash.
 DIGITS = [
@@ -79,15 +83,6 @@ def centred(sheet: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the script writes by default."""
-    folder = tmp_path_factory.mktemp("explorer")
-    with pytest.MonkeyPatch.context() as patch:
-        main(explorer, patch, "--out", str(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Debian's Chromium, or whatever Chromium is on the path."""
     playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright")
@@ -112,7 +107,8 @@ class Opened:
         self.page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
         self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}"))
         self.page.on("request", lambda request: self._asked(request.url, path))
-        self.page.goto(path.as_uri())
+        self.address = path.as_uri()
+        self.page.goto(self.address)
 
     def _asked(self, url: str, path: Path) -> None:
         if url != path.as_uri() and not url.startswith("data:"):
@@ -126,6 +122,12 @@ class Opened:
         if raised[0] is None:
             assert self.trouble == []
 
+    def again(self) -> "Opened":
+        """As if it had just been opened."""
+        self.trouble.clear()
+        self.page.goto(self.address)
+        return self
+
     def text(self, selector: str) -> str:
         return self.page.inner_text(selector)
 
@@ -133,10 +135,55 @@ class Opened:
         return self.page.evaluate(code, argument)
 
 
-# Everything of 200 images, as text, for a list of millions of numbers is slow to hand over.
-CALCULATE = """() => {
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a small random network, from a file with an evil name that says evil things."""
+    folder = tmp_path_factory.mktemp("small")
+    file = saved(folder / "<img src=x onerror=alert(1)>.safetensors", (784, 7, 5, 10), "scaled_tanh", loss=EVIL)
+    with pytest.MonkeyPatch.context() as patch:
+        main(explorer, patch, "--from", str(file), "--limit", "300", "--images", "100", "--out", str(folder))
+    return folder / "explorer.html"
+
+
+@pytest.fixture(scope="module")
+def small_page(browser: Any, small: Path) -> Iterator[Opened]:
+    with Opened(browser, small) as opened:
+        yield opened
+
+
+@pytest.fixture
+def opened(small_page: Opened) -> Iterator[Opened]:
+    """The page of the small network, just opened; a test ends without a word on the console."""
+    yield small_page.again()
+    assert small_page.trouble == []
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the script writes by default."""
+    folder = tmp_path_factory.mktemp("explorer")
+    with pytest.MonkeyPatch.context() as patch:
+        main(explorer, patch, "--out", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_page(browser: Any, folder: Path) -> Iterator[Opened]:
+    with Opened(browser, folder / "explorer.html") as opened:
+        yield opened
+
+
+@pytest.fixture
+def trained(trained_page: Opened) -> Iterator[Opened]:
+    """The page that the script writes by default, just opened; a test ends without a word on the console."""
+    yield trained_page.again()
+    assert trained_page.trouble == []
+
+
+# Everything of some images, as text, for a list of millions of numbers is slow to hand over.
+CALCULATE = """(number) => {
   const { trained, examples, forward, squaredError, backprop, averageGradient, accuracy, cost, step, flat } = explorer;
-  const some = examples.slice(0, 200);
+  const some = examples.slice(0, number);
   const text = (numbers) => {
     const bytes = new Uint8Array(Float32Array.from(numbers).buffer);
     let all = "";
@@ -171,12 +218,79 @@ def rows(params: Any) -> np.ndarray:
     return np.concatenate([np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)], axis=1)
 
 
-def saved(path: Path, sizes: tuple[int, ...], **metadata: str) -> Path:
+def saved(
+    path: Path, sizes: tuple[int, ...], activation: str = "sigmoid", output: str = "sigmoid", **metadata: str
+) -> Path:
     """A random network in a file."""
-    jaxnet.save_params(path, jaxnet.init(jax.random.key(3), sizes), metadata)
+    jaxnet.save_params(path, random(sizes, getattr(jaxnet, activation), getattr(jaxnet, output)), metadata)
     return path
 
 
+def random(sizes: tuple[int, ...], activation: jaxnet.Activation, output: jaxnet.Activation) -> jaxnet.Params:
+    """By NumPy, for each new size would take JAX a while to compile."""
+    rng, functions = np.random.default_rng(3), [activation] * (len(sizes) - 2) + [output]
+    return tuple(
+        jaxnet.Layer(
+            jnp.asarray(rng.normal(0, n_in**-0.5, (n_out, n_in)), jnp.float32),
+            jnp.asarray(rng.normal(size=n_out), jnp.float32),
+            function,
+        )
+        for n_in, n_out, function in zip(sizes, sizes[1:], functions, strict=False)
+    )
+
+
+@jax.jit
+def by_jaxnet(params: jaxnet.Params, images: jax.Array, targets: jax.Array) -> dict[str, Any]:
+    gradient = jax.grad(jaxnet.cost)(params, images, targets)
+    stepped = jax.tree.map(lambda leaf, slope: leaf - 0.5 * slope, params, gradient)
+    return {
+        "outputs": jax.vmap(lambda image: jaxnet.forward(params, image))(images),
+        "gradients": jax.vmap(lambda image, target: jaxnet.backprop(params, image, target))(images, targets),
+        "gradient": gradient,
+        "stepped": stepped,
+        "cost": jaxnet.cost(params, images, targets),
+        "next": jaxnet.cost(stepped, images, targets),
+    }
+
+
+def assert_agrees_in_double_precision(found: dict[str, Any], params: jaxnet.Params, test: jaxnet.Dataset) -> None:
+    """As far as the single precision of `numbers` tells."""
+    images, labels = np.asarray(test.images), np.asarray(test.labels)
+    targets = np.eye(10)[labels]
+    with jax.enable_x64(True):
+        double = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
+        exact = jax.device_get(by_jaxnet(double, np.round(255 * images.astype(float)) / 255, targets))
+    np.testing.assert_allclose(numbers(found["outputs"]).reshape(-1, 10), exact["outputs"], rtol=1e-6)
+    costs = np.sum((exact["outputs"] - targets) ** 2, axis=1)
+    np.testing.assert_allclose(numbers(found["costs"]), costs, rtol=1e-6)
+    each = np.stack([numbers(one) for one in found["gradients"]])
+    np.testing.assert_allclose(each, rows(exact["gradients"]), rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(numbers(found["gradient"]), flat(exact["gradient"]), rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(numbers(found["stepped"]), flat(exact["stepped"]), rtol=1e-6, atol=1e-12)
+    assert found["cost"] == pytest.approx(exact["cost"], rel=1e-9)
+    assert found["next"] == pytest.approx(exact["next"], rel=1e-9)
+    assert found["accuracy"] == pytest.approx(np.mean(np.argmax(exact["outputs"], axis=1) == labels))
+
+
+def some(test: jaxnet.Dataset, number: int) -> jaxnet.Dataset:
+    return jaxnet.Dataset(test.images[:number], test.labels[:number])
+
+
+def test_the_page_of_a_small_network_agrees_with_jaxnet_on_some_images(
+    opened: Opened, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
+):
+    (file,) = small.parent.glob("*.safetensors")
+    params, _ = jaxnet.load_params(file)
+    assert_agrees_in_double_precision(opened.ask(CALCULATE, 20), params, some(mnist[1], 20))
+
+
+def test_the_page_knows_every_activation_function_of_jaxnet(opened: Opened):
+    """Those that a file may name: one with an unknown name is refused before it gets here."""
+    ours = {value.name for value in vars(jaxnet).values() if isinstance(value, jaxnet.Activation)}
+    assert set(opened.ask("Object.keys(explorer.ACTIVATIONS)")) == ours
+
+
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("sizes", "activation", "output"),
     [
@@ -194,55 +308,23 @@ def test_forward_cost_gradient_and_step_agree_with_jaxnet_on_200_images(
     activation: str,
     output: str,
 ):
-    path = saved(tmp_path / "some.safetensors", sizes, activation=activation, output=output)
+    path = saved(tmp_path / "some.safetensors", sizes, activation, output)
     main(explorer, monkeypatch, "--from", str(path), "--limit", "300", "--out", str(tmp_path))
     with Opened(browser, tmp_path / "explorer.html") as opened:
-        found = opened.ask(CALCULATE)
+        found = opened.ask(CALCULATE, 200)
+    params, test = jaxnet.load_params(path)[0], some(mnist[1], 200)
+    assert_agrees_in_double_precision(found, params, test)
 
-    functions: dict[str, Any] = {"activation": getattr(jaxnet, activation), "output": getattr(jaxnet, output)}
-
-    @jax.jit
-    def by_jaxnet(params: jaxnet.Params, images: jax.Array, targets: jax.Array) -> dict[str, Any]:
-        gradient = jax.grad(jaxnet.cost)(params, images, targets, **functions)
-        stepped = jax.tree.map(lambda leaf, slope: leaf - 0.5 * slope, params, gradient)
-        return {
-            "outputs": jax.vmap(lambda image: jaxnet.forward(params, image, **functions))(images),
-            "gradients": jax.vmap(lambda image, target: jaxnet.backprop(params, image, target, **functions))(
-                images, targets
-            ),
-            "gradient": gradient,
-            "stepped": stepped,
-            "cost": jaxnet.cost(params, images, targets, **functions),
-            "next": jaxnet.cost(stepped, images, targets, **functions),
-        }
-
-    params, _ = jaxnet.load_params(path)
-    images, labels = (np.asarray(part[:200]) for part in mnist[1])
-    targets = np.eye(10)[labels]
-    single = jax.device_get(by_jaxnet(params, images, targets.astype(np.float32)))
-    with jax.enable_x64(True):
-        double = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
-        exact = jax.device_get(by_jaxnet(double, np.round(255 * images.astype(float)) / 255, targets))
-
-    ours = numbers(found["outputs"]).reshape(200, 10)
-    each = np.stack([numbers(one) for one in found["gradients"]])
     # In single precision, as everybody runs it.
-    np.testing.assert_allclose(ours, single["outputs"], atol=1e-5)
+    single = jax.device_get(by_jaxnet(params, jnp.asarray(test.images), jaxnet.one_hot(test.labels, 10)))
+    np.testing.assert_allclose(numbers(found["outputs"]).reshape(-1, 10), single["outputs"], atol=1e-5)
+    each = np.stack([numbers(one) for one in found["gradients"]])
     np.testing.assert_allclose(each, rows(single["gradients"]), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(numbers(found["stepped"]), flat(single["stepped"]), rtol=1e-5, atol=1e-5)
     assert found["cost"] == pytest.approx(float(single["cost"]), rel=1e-5)
-    # In double precision, as far as the single one of `numbers` tells.
-    np.testing.assert_allclose(ours, exact["outputs"], rtol=1e-6)
-    costs = np.sum((exact["outputs"] - targets) ** 2, axis=1)
-    np.testing.assert_allclose(numbers(found["costs"]), costs, rtol=1e-6)
-    np.testing.assert_allclose(each, rows(exact["gradients"]), rtol=1e-6, atol=1e-15)
-    np.testing.assert_allclose(numbers(found["gradient"]), flat(exact["gradient"]), rtol=1e-6, atol=1e-12)
-    np.testing.assert_allclose(numbers(found["stepped"]), flat(exact["stepped"]), rtol=1e-6, atol=1e-12)
-    assert found["cost"] == pytest.approx(exact["cost"], rel=1e-9)
-    assert found["next"] == pytest.approx(exact["next"], rel=1e-9)
-    assert found["accuracy"] == pytest.approx(np.mean(np.argmax(exact["outputs"], axis=1) == labels))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("output", ["sigmoid", "softmax"])
 def test_the_three_factors_and_all_nudges_are_those_of_jaxnet(
     browser: Any,
@@ -265,19 +347,18 @@ def test_the_three_factors_and_all_nudges_are_those_of_jaxnet(
             }""",
             weights,
         )
-    functions: dict[str, Any] = {"output": getattr(jaxnet, output)}
     with jax.enable_x64(True):
         params, image = jax.tree.map(
             lambda leaf: jnp.asarray(leaf, jnp.float64), (jaxnet.load_params(path)[0], mnist[1].images[1])
         )
         target = jaxnet.one_hot(mnist[1].labels[1:2], 10)[0].astype(jnp.float64)
         for ours, weight in zip(found["factors"], weights, strict=True):
-            expected = jaxnet.factors(params, image, target, *weight, **functions)
+            expected = chain_rule.factors(params, image, target, *weight)
             assert ours["dz_dw"] == pytest.approx(float(expected.dz_dw), rel=1e-6)
             np.testing.assert_allclose(ours["da_dz"], expected.da_dz, rtol=1e-6)
             np.testing.assert_allclose(ours["dC_da"], expected.dc_da, rtol=1e-6)
-            assert ours["product"] == pytest.approx(float(jaxnet.product(expected)), rel=1e-6, abs=1e-12)
-        wishes = jaxnet.nudges(params, image, target, **functions).activations
+            assert ours["product"] == pytest.approx(float(chain_rule.product(expected)), rel=1e-6, abs=1e-12)
+        wishes = jaxnet.nudges(params, image, target).activations
     for ours, expected in zip(found["activations"], wishes, strict=True):
         np.testing.assert_allclose(ours, expected, rtol=1e-6, atol=1e-9)
 
@@ -298,21 +379,38 @@ def draw(opened: Opened, strokes: list[list[tuple[int, int]]]) -> None:
     opened.ask("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
-def test_drawn_digits_become_the_images_of_the_numpy_reference_and_are_read(browser: Any, folder: Path):
+def test_a_drawing_becomes_the_image_of_the_numpy_reference_and_the_page_says_what_jaxnet_says(
+    opened: Opened, small: Path
+):
+    (file,) = small.parent.glob("*.safetensors")
+    params, _ = jaxnet.load_params(file)
+    for digit in (2, 4):
+        draw(opened, DIGITS[digit])
+        drawn = [[(p["x"], p["y"]) for p in stroke] for stroke in opened.ask("explorer.state.strokes")]
+        assert [len(stroke) > 1 for stroke in drawn] == [True] * len(DIGITS[digit])
+        image = centred(ink(drawn))
+        found = np.array(opened.ask("Array.from(explorer.state.image)")).reshape(28, 28)
+        np.testing.assert_allclose(found, image, atol=1e-9)
+        said = jaxnet.classify(params, image.ravel().astype(np.float32))
+        assert opened.text("#guess") == str(int(said))
+
+
+@pytest.mark.long
+def test_drawn_digits_become_the_images_of_the_numpy_reference_and_are_read(trained: Opened):
     right = 0
-    with Opened(browser, folder / "explorer.html") as opened:
-        for digit, strokes in enumerate(DIGITS):
-            draw(opened, strokes)
-            drawn = [[(p["x"], p["y"]) for p in stroke] for stroke in opened.ask("explorer.state.strokes")]
-            for stroke, corners in zip(drawn, strokes, strict=True):
-                np.testing.assert_allclose(stroke[-1], corners[-1], atol=1.5)  # whole pixels of the screen
-            image = np.array(opened.ask("Array.from(explorer.state.image)")).reshape(28, 28)
-            np.testing.assert_allclose(image, centred(ink(drawn)), atol=1e-9)
-            right += opened.text("#guess") == str(digit)
+    for digit, strokes in enumerate(DIGITS):
+        draw(trained, strokes)
+        drawn = [[(p["x"], p["y"]) for p in stroke] for stroke in trained.ask("explorer.state.strokes")]
+        for stroke, corners in zip(drawn, strokes, strict=True):
+            np.testing.assert_allclose(stroke[-1], corners[-1], atol=1.5)  # whole pixels of the screen
+        image = np.array(trained.ask("Array.from(explorer.state.image)")).reshape(28, 28)
+        np.testing.assert_allclose(image, centred(ink(drawn)), atol=1e-9)
+        right += trained.text("#guess") == str(digit)
     print(f"{right} of 10 drawn digits are read right")
     assert right >= 8
 
 
+@pytest.mark.long
 def test_a_finger_draws_and_the_page_stays_where_it_is(browser: Any, folder: Path):
     phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
     with Opened(browser, folder / "explorer.html", **phone) as opened:
@@ -333,19 +431,18 @@ def test_a_finger_draws_and_the_page_stays_where_it_is(browser: Any, folder: Pat
 
 
 def test_centring_leaves_the_images_of_mnist_where_they_are(
-    browser: Any, folder: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
+    opened: Opened, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
 ):
-    images = np.asarray(mnist[1].images[:100], float).reshape(-1, 28, 28)
+    images = np.asarray(mnist[1].images[:30], float).reshape(-1, 28, 28)
     for image in images:
         np.testing.assert_allclose(centred(np.kron(image, np.ones((10, 10)))), image, atol=1e-9)
-    with Opened(browser, folder / "explorer.html") as opened:
-        found = opened.ask(
-            """() => explorer.examples.slice(0, 100).map(({ image }) => Array.from(explorer.centred(
-              Float64Array.from({ length: 280 * 280 }, (_, i) => {
-                const [row, column] = [Math.floor(i / 2800), Math.floor((i % 280) / 10)];
-                return image[28 * row + column];
-              }))))"""
-        )
+    found = opened.ask(
+        """() => explorer.examples.slice(0, 30).map(({ image }) => Array.from(explorer.centred(
+          Float64Array.from({ length: 280 * 280 }, (_, i) => {
+            const [row, column] = [Math.floor(i / 2800), Math.floor((i % 280) / 10)];
+            return image[28 * row + column];
+          }))))"""
+    )
     np.testing.assert_allclose(np.array(found).reshape(images.shape), images, atol=1e-6)
 
 
@@ -354,10 +451,9 @@ def test_centring_leaves_the_images_of_mnist_where_they_are(
     [[], [[(140, 140)]], [[(0, 0), (280, 280)]], [[(20, 270), (260, 270)]], [[(140, 10), (140, 200)], [(30, 30)]]],
     ids=["nothing", "a dot", "from corner to corner", "level at the edge", "a line and a dot far off"],
 )
-def test_odd_drawings_are_centred_as_the_reference_does(browser: Any, folder: Path, strokes: list):
+def test_odd_drawings_are_centred_as_the_reference_does(opened: Opened, strokes: list):
     points = [[{"x": x, "y": y} for x, y in stroke] for stroke in strokes]
-    with Opened(browser, folder / "explorer.html") as opened:
-        image = opened.ask("(strokes) => Array.from(explorer.centred(explorer.ink(strokes)))", points)
+    image = opened.ask("(strokes) => Array.from(explorer.centred(explorer.ink(strokes)))", points)
     np.testing.assert_allclose(np.array(image).reshape(28, 28), centred(ink(strokes)), atol=1e-9)
 
 
@@ -385,6 +481,7 @@ SHIFTED = """() => new Promise((done) => {
 })"""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "context",
     [{}, {"color_scheme": "dark"}, {"viewport": {"width": 375, "height": 800}, "has_touch": True}],
@@ -477,18 +574,18 @@ def test_every_control_does_what_it_says_and_nothing_jumps(browser: Any, folder:
         assert "Nothing is drawn" in text("#shown")
 
         # Downhill.
-        start = ask("explorer.cost(explorer.downhill.walks().full.at.network, explorer.examples)")
+        start = ask("explorer.cost(explorer.downhill.descents().full.at.network, explorer.examples)")
         for field, value in (("#full-rate", "0.7"), ("#mini-rate", "0.3"), ("#mini-batch", "25")):
             page.fill(field, value)
         page.click("#downhill-step")
-        walks = ask("Object.values(explorer.downhill.walks()).map(({ at }) => [at.steps, at.seen])")
-        assert walks == [[1, 300], [1, 25]]
-        assert "300" in text("#walked")
+        descents = ask("Object.values(explorer.downhill.descents()).map(({ at }) => [at.steps, at.seen])")
+        assert descents == [[1, 300], [1, 25]]
+        assert "300" in text("#descended")
         page.click("#downhill-run")
         page.wait_for_timeout(500)
         page.click("#downhill-run")
         (full, full_seen), (mini, mini_seen) = ask(
-            "Object.values(explorer.downhill.walks()).map(({ at }) => [at.steps, at.seen])"
+            "Object.values(explorer.downhill.descents()).map(({ at }) => [at.steps, at.seen])"
         )
         assert full > 1
         assert mini > full
@@ -498,11 +595,11 @@ def test_every_control_does_what_it_says_and_nothing_jumps(browser: Any, folder:
         page.select_option("#above", "close")
         assert "The last 40 steps" in text("#above-note")
         page.click("#downhill-again")
-        assert ask("explorer.downhill.walks().mini.at.steps") == 0
-        costs = ask("Object.values(explorer.downhill.walks()).map(({ judged }) => judged.cost)")
+        assert ask("explorer.downhill.descents().mini.at.steps") == 0
+        costs = ask("Object.values(explorer.downhill.descents()).map(({ judged }) => judged.cost)")
         assert costs == [pytest.approx(start)] * 2
         page.click("#downhill-other")
-        assert ask("explorer.downhill.walks().mini.judged.cost") != pytest.approx(start)
+        assert ask("explorer.downhill.descents().mini.judged.cost") != pytest.approx(start)
 
         assert set(ask(EVERY)) <= set(ask("Array.from(used)"))
         assert ask("document.documentElement.scrollWidth <= innerWidth")
@@ -517,6 +614,7 @@ def three_digits(value: float) -> str:
     return ("−" if value < 0 else "") + f"{size:#.3g}".rstrip(".")
 
 
+@pytest.mark.long
 def test_the_keyboard_alone_is_enough(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html", reduced_motion="reduce") as opened:
         page, text, ask = opened.page, opened.text, opened.ask
@@ -583,69 +681,68 @@ def test_the_keyboard_alone_is_enough(browser: Any, folder: Path):
     ],
 )
 def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
-    browser: Any, folder: Path, field: str, value: str, button: str, note: str, said: str
+    opened: Opened, field: str, value: str, button: str, note: str, said: str
 ):
-    with Opened(browser, folder / "explorer.html") as opened:
-        if field == "#teach-batch":
-            opened.page.check('input[name="what"][value="batch"]')
-        opened.page.fill(field, value)
-        opened.page.click(button)
-        opened.page.wait_for_timeout(50)
-        assert said in opened.text(note)
-        assert said in opened.text("#said")
-        assert opened.ask("explorer.state.steps + explorer.downhill.walks().full.at.steps") == 0
-        opened.page.fill("#number", "300")
-        opened.page.fill("#source", "-1")
-        assert opened.ask("[explorer.state.shown, explorer.state.selected.source]") == [0, None]
+    if field == "#teach-batch":
+        opened.page.check('input[name="what"][value="batch"]')
+    opened.page.fill(field, value)
+    opened.page.click(button)
+    opened.page.wait_for_timeout(50)
+    assert said in opened.text(note)
+    assert said in opened.text("#said")
+    assert opened.ask("explorer.state.steps + explorer.downhill.descents().full.at.steps") == 0
+    opened.page.fill("#number", "300")
+    opened.page.fill("#source", "-1")
+    assert opened.ask("[explorer.state.shown, explorer.state.selected.source]") == [0, None]
 
 
-def test_a_decimal_comma_is_one_and_a_field_that_is_not_used_does_not_count(browser: Any, folder: Path):
-    with Opened(browser, folder / "explorer.html") as opened:
-        opened.page.fill("#teach-batch", "")
-        opened.page.fill("#teach-rate", "0,5")
-        opened.page.click("#teach-step")
-        assert "1 step away" in opened.text("#teach-note")
-        moved, predicted = opened.ask(
-            """() => {
-              const { state, trained, examples: [example], flat, backprop, distance } = explorer;
-              const gradient = flat({ layers: backprop(trained, example.image, example.target) });
-              const length = Math.hypot(...gradient);
-              return [distance(flat(state.network), flat(trained)) / length, -0.5 * length ** 2];
-            }"""
-        )
-        assert moved == pytest.approx(0.5)
-        foretold = opened.text("#teach-note").split("foretold a change of ")[1].split(",")[0]
-        front, *power = foretold.replace("−", "-").split("·10")
-        exponent = int(power[0].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) if power else 0
-        assert float(front) * 10**exponent == pytest.approx(predicted, rel=0.01)
+def test_a_decimal_comma_is_one_and_a_field_that_is_not_used_does_not_count(opened: Opened):
+    opened.page.fill("#teach-batch", "")
+    opened.page.fill("#teach-rate", "0,5")
+    opened.page.click("#teach-step")
+    assert "1 step away" in opened.text("#teach-note")
+    moved, predicted = opened.ask(
+        """() => {
+          const { state, trained, examples: [example], flat, backprop, distance } = explorer;
+          const gradient = flat({ layers: backprop(trained, example.image, example.target) });
+          const length = Math.hypot(...gradient);
+          return [distance(flat(state.network), flat(trained)) / length, -0.5 * length ** 2];
+        }"""
+    )
+    assert moved == pytest.approx(0.5)
+    foretold = opened.text("#teach-note").split("foretold a change of ")[1].split(",")[0]
+    front, *power = foretold.replace("−", "-").split("·10")
+    exponent = int(power[0].translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))) if power else 0
+    assert float(front) * 10**exponent == pytest.approx(predicted, rel=0.01)
 
 
-def test_walks_on_one_line_lie_on_the_first_axis_and_lengths_are_kept(browser: Any, folder: Path):
-    with Opened(browser, folder / "explorer.html") as opened:
-        page, ask = opened.page, opened.ask
-        for _ in range(8):  # a single step is straight
-            page.click("#downhill-other")
-            page.click("#downhill-step")
-            for kind in ("full", "mini"):
-                places = f"explorer.downhill.walks().{kind}.at.recent"
-                end = ask(f"explorer.closePlane({places})({places}.at(-1))")
-                assert end == {"x": pytest.approx(1), "y": pytest.approx(0, abs=1e-6)}
-        # Mini-batches of all images at the same rate are full batches in another order.
-        for field, value in (("#full-rate", "4"), ("#mini-rate", "4"), ("#mini-batch", "300")):
-            page.fill(field, value)
-        page.click("#downhill-again")
-        for _ in range(4):
-            page.click("#downhill-step")
-        end, length = ask(
-            """() => {
-              const { full, mini } = explorer.downhill.walks();
-              const [start, one, other] = [full.at.path.points[0], mini.at.recent.at(-1), full.at.recent.at(-1)];
-              return [explorer.plane(start, one, other)(other), explorer.distance(start, other)];
-            }"""
-        )
-        assert end == {"x": pytest.approx(length), "y": pytest.approx(0, abs=1e-6)}
+@pytest.mark.long
+def test_steps_on_one_line_lie_on_the_first_axis_and_lengths_are_kept(trained: Opened):
+    page, ask = trained.page, trained.ask
+    for _ in range(8):  # a single step is straight
+        page.click("#downhill-other")
+        page.click("#downhill-step")
+        for kind in ("full", "mini"):
+            places = f"explorer.downhill.descents().{kind}.at.recent"
+            end = ask(f"explorer.closePlane({places})({places}.at(-1))")
+            assert end == {"x": pytest.approx(1), "y": pytest.approx(0, abs=1e-6)}
+    # Mini-batches of all images at the same rate are full batches in another order.
+    for field, value in (("#full-rate", "4"), ("#mini-rate", "4"), ("#mini-batch", "300")):
+        page.fill(field, value)
+    page.click("#downhill-again")
+    for _ in range(4):
+        page.click("#downhill-step")
+    end, length = ask(
+        """() => {
+          const { full, mini } = explorer.downhill.descents();
+          const [start, one, other] = [full.at.path.points[0], mini.at.recent.at(-1), full.at.recent.at(-1)];
+          return [explorer.plane(start, one, other)(other), explorer.distance(start, other)];
+        }"""
+    )
+    assert end == {"x": pytest.approx(length), "y": pytest.approx(0, abs=1e-6)}
 
 
+@pytest.mark.long
 def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html") as opened:
         page, ask = opened.page, opened.ask
@@ -668,6 +765,7 @@ def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
         page.click("#teach-again")
 
 
+@pytest.mark.long
 def test_only_one_pointer_draws_and_clearing_lifts_it(browser: Any, folder: Path):
     phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
     with Opened(browser, folder / "explorer.html", **phone) as opened:
@@ -705,6 +803,7 @@ def test_only_one_pointer_draws_and_clearing_lifts_it(browser: Any, folder: Path
         assert opened.ask("explorer.state.strokes") == []
 
 
+@pytest.mark.long
 def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = saved(tmp_path / "relu.safetensors", (784, 16, 10), activation="relu")
     main(explorer, monkeypatch, "--from", str(path), "--limit", "50", "--images", "5", "--out", str(tmp_path))
@@ -714,6 +813,7 @@ def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: py
         assert "One step of each" in opened.text("#downhill-note")
 
 
+@pytest.mark.long
 def test_the_page_is_one_small_file_that_starts_at_once(browser: Any, folder: Path):
     path = folder / "explorer.html"
     assert path.stat().st_size < LIMIT
@@ -726,25 +826,34 @@ def test_the_page_is_one_small_file_that_starts_at_once(browser: Any, folder: Pa
     before = path.read_bytes()
     record = json.loads((folder / "record.json").read_text())
     assert f"{100 * record['results']['test_accuracy']:.2f} % of 10,000 test images" in record["results"]["about"]
-    assert explorer.page(record["results"]).encode() == before
+    assert report.page(record["results"]).encode() == before
 
 
-def test_text_from_files_never_becomes_markup(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    evil = "<img src=x onerror=alert(1)>&lt;b&gt;<!--</script><script>alert(2)<"
-    path = saved(tmp_path / "<img src=x onerror=alert(1)>.safetensors", (784, 4, 10), loss=evil)
-    main(explorer, monkeypatch, "--from", str(path), "--limit", "300", "--out", str(tmp_path))
-    page = (tmp_path / "explorer.html").read_text()
+def test_text_from_files_never_becomes_markup(opened: Opened, small: Path):
+    (file,) = small.parent.glob("*.safetensors")
+    page = small.read_text()
     assert "<img" not in page
     assert page.count("</script>") == 3
-    with Opened(browser, tmp_path / "explorer.html") as opened:
-        assert f"From {path}. It was trained on {evil};" in opened.text("#about")
-        assert opened.ask("document.images.length") == 0
+    assert f"From {file}. It was trained on {EVIL};" in opened.text("#about")
+    assert "784-7-5-10, scaled_tanh and sigmoid: 5,595 weights and biases" in opened.text("#about")
+    assert opened.ask("document.images.length") == 0
 
 
+def test_the_page_is_made_of_the_record_alone(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    shutil.copy(small.parent / "record.json", tmp_path)
+    monkeypatch.setattr(explorer, "run", None)
+    record = main(explorer, monkeypatch, "--redraw", "--out", str(tmp_path))
+    assert (tmp_path / "explorer.html").read_bytes() == small.read_bytes()
+    assert record["results"]["about"] in capsys.readouterr().out
+    assert small.stat().st_size < LIMIT
+
+
+@pytest.mark.long
 def test_a_deep_network_with_values_far_out_works(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    params = jaxnet.init(jax.random.key(1), (784, 40, 3, 25, 10))
-    params = jax.tree.map(lambda leaf: 1e4 * leaf, params)
-    jaxnet.save_params(tmp_path / "far.safetensors", params, {"activation": "tanh", "output": "softmax"})
+    params = random((784, 40, 3, 25, 10), jaxnet.tanh, jaxnet.softmax)
+    jaxnet.save_params(tmp_path / "far.safetensors", jax.tree.map(lambda leaf: 1e4 * leaf, params))
     main(
         explorer, monkeypatch, "--from", str(tmp_path / "far.safetensors"), "--limit", "50", "--images", "50",
         "--out", str(tmp_path),
@@ -760,14 +869,18 @@ def test_a_deep_network_with_values_far_out_works(browser: Any, tmp_path: Path, 
 
 
 def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    nan = jaxnet.init(jax.random.key(0), (784, 3, 10))
+    arrays = {f"x_{part}": np.zeros((50, 28, 28), np.uint8) for part in ("train", "test")}
+    labels = {f"y_{part}": np.arange(50) % 10 for part in ("train", "test")}
+    np.savez(tmp_path / "own.npz", allow_pickle=False, **arrays, **labels)
+    nan = random((784, 3, 10), jaxnet.sigmoid, jaxnet.sigmoid)
     jaxnet.save_params(tmp_path / "nan.safetensors", (nan[0], nan[1]._replace(biases=nan[1].biases * jnp.nan)))
     (tmp_path / "junk.safetensors").write_bytes(b"junk")
     saved(tmp_path / "small.safetensors", (100, 16, 10))
     saved(tmp_path / "flat.safetensors", (784, 10))
     saved(tmp_path / "large.safetensors", (784, 800, 10))
     saved(tmp_path / "many.safetensors", (784, 16, 100))
-    saved(tmp_path / "odd.safetensors", (784, 16, 10), activation="<b>")
+    odd = jaxnet.Activation(jnp.sin, name="<b>")
+    jaxnet.save_params(tmp_path / "odd.safetensors", random((784, 16, 10), odd, jaxnet.sigmoid))
     for name, message in (
         ("nan", "layers.1 has values that are not finite"),
         ("junk", "is damaged or no safetensors file"),
@@ -775,12 +888,12 @@ def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: P
         ("flat", "has sizes 784-10; the page needs"),
         ("large", "the page would be"),
         ("many", "has sizes 784-16-100"),
-        ("odd", "which jaxnet does not have"),
+        ("odd", "has the activation '<b>'; known are sigmoid, relu"),
         ("absent", "does not exist"),
     ):
         path = tmp_path / f"{name}.safetensors"
-        options = ("--from", str(path), "--limit", "300", "--out", str(tmp_path / "out"))
-        said = refused(explorer, monkeypatch, *options)
+        options = ("--from", str(path), "--data", str(tmp_path / "own.npz"), "--images", "50")
+        said = refused(explorer, monkeypatch, *options, "--out", str(tmp_path / "out"))
         assert message in said
         assert "\n" not in said
     for options, message in (
@@ -788,6 +901,6 @@ def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: P
         (("--images", "51"), "images is 51; it must be between 1 and 50"),
         (("--hidden", "400"), "weights and biases and 50 images; expected at most 1,500,000"),
     ):
-        limit = ("--limit", "50", "--images", "50", "--epochs", "0")
-        assert message in refused(explorer, monkeypatch, *limit, *options, "--out", str(tmp_path / "out"))
+        choices = ("--data", str(tmp_path / "own.npz"), "--images", "50", "--epochs", "0", *options)
+        assert message in refused(explorer, monkeypatch, *choices, "--out", str(tmp_path / "out"))
     assert not list((tmp_path / "out").iterdir())

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.experiments.commands import PNG, main, refused
 
 from experiments import gradient_field
-
-pytestmark = pytest.mark.long
+from experiments.reports import gradient_field as report
+from tests.experiments.commands import PNG, main, refused
 
 SMALL = ("--grid", "15")
 
@@ -29,11 +28,13 @@ BY_HAND = {
 }
 
 
-@pytest.mark.parametrize("name", BY_HAND)
+@pytest.mark.parametrize(
+    "name", [name if name == "valley" else pytest.param(name, marks=pytest.mark.long) for name in BY_HAND]
+)
 def test_what_is_said_about_a_point_equals_the_derivatives_by_hand(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(gradient_field, "figures", lambda record, folder: [])
+    monkeypatch.setattr(report, "figures", lambda record, folder: [])
     options = ("--surface", name, "--point", "-1.1", "0.7", "--rates", "1e-4", "--steps", "3")
     results = main(gradient_field, monkeypatch, *options, *SMALL, "--out", str(tmp_path))["results"]
     height, *partials = BY_HAND[name](-1.1, 0.7)
@@ -63,7 +64,7 @@ def test_what_is_said_about_a_point_equals_the_derivatives_by_hand(
 def test_in_the_valley_one_walk_arrives_one_is_slow_and_the_one_above_two_over_sharpness_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(gradient_field, "figures", lambda record, folder: [])
+    monkeypatch.setattr(report, "figures", lambda record, folder: [])
     results = main(gradient_field, monkeypatch, *SMALL, "--out", str(tmp_path))["results"]
     assert results["sharpness"] == pytest.approx(20, rel=1e-12)
     slow, good, overshooting = results["walks"]
@@ -90,9 +91,15 @@ def test_in_the_valley_one_walk_arrives_one_is_slow_and_the_one_above_two_over_s
     ],
 )
 def test_how_a_walk_ended_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, ends: list[str]):
-    monkeypatch.setattr(gradient_field, "figures", lambda record, folder: [])
+    monkeypatch.setattr(report, "figures", lambda record, folder: [])
     results = main(gradient_field, monkeypatch, *options.split(), *SMALL, "--out", str(tmp_path))["results"]
     assert [walk["how"] for walk in results["walks"]] == ends
+
+
+def test_where_a_walk_came_to_no_number_the_table_says_so(capsys: pytest.CaptureFixture[str]):
+    walk = {"rate": 0.5, "steps": 1, "points": [[0.0, 1.0], [None, 2.0]], "heights": [1.0, None], "how": "came to"}
+    report.print_walks({"sharpness": 2.0, "flat": 1e-4, "walks": [walk]})
+    assert "(nan, 2)" in capsys.readouterr().out
 
 
 @pytest.fixture

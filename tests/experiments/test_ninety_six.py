@@ -3,19 +3,19 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from tests.experiments.commands import main, refused
 
 import jaxnet
 from experiments import ninety_six
+from experiments.common import recipes
+from experiments.common.recipes import Recipe
 from experiments.ninety_six import MOMENTUM, PLAIN, SWEEPS
-from experiments.recipes import Recipe
 from jaxnet import Dataset
-
-pytestmark = pytest.mark.long
+from tests.experiments.commands import PNG, main, refused
 
 
 def test_what_is_called_plain_is_the_lectures_network_cost_and_descent():
@@ -26,8 +26,9 @@ def test_what_is_called_plain_is_the_lectures_network_cost_and_descent():
         momentum = 0.9 if sweep.departure == MOMENTUM else 0.0
         lecture = Recipe(**free, validated=True, momentum=momentum)
         assert (sweep.recipe == lecture) == (sweep.departure in (PLAIN, MOMENTUM))
-    assert Recipe(rate=1.0).sizes == (784, 16, 16, 10)
-    assert Recipe(rate=1.0).functions == {"activation": jaxnet.sigmoid, "output": jaxnet.sigmoid}
+    network = jax.eval_shape(Recipe(rate=1.0).init, jax.random.key(0))
+    assert jaxnet.sizes_of(network) == (784, 16, 16, 10)
+    assert all(layer.activation is jaxnet.sigmoid for layer in network)
 
 
 def test_every_point_of_a_sweep_is_that_network_on_its_own(few: Dataset):
@@ -48,6 +49,59 @@ def test_every_point_of_a_sweep_is_that_network_on_its_own(few: Dataset):
     assert points[3]["train"][1] == pytest.approx(100 * history.train_accuracy[-1], abs=1e-4)
 
 
+def test_the_choice_is_made_by_the_held_out_images_and_read_on_the_test_images(
+    tmp_path: Path, monkeypatch, capsys, mnist
+):
+    """Networks that are not trained: held-out images are read well near a rate of 0.25 and from large weights."""
+    judged_by, biases = [], []
+
+    def descend(
+        recipe: Recipe,
+        _order: jax.Array,
+        params: jaxnet.Params,
+        rates: np.ndarray,
+        learnt: Dataset,
+        judged: Dataset,
+        _progress: Any,
+    ) -> tuple[jaxnet.Params, jaxnet.History]:
+        judged_by.append((recipe.validated, len(learnt.images), len(judged.images), set(rates.tolist())))
+        biases.append(np.asarray(params[0].biases))
+        deviation = np.std(params[0].weights, axis=(1, 2)) * 28
+        held_out = 0.9 - np.abs(np.log2(rates / 0.25)) / 100 + deviation / 1000
+        rows = np.stack([held_out, held_out])
+        progress = np.arange(2)
+        return params, jaxnet.History(*[progress] * 4, *[rows] * 5, compile_seconds=0.0)._replace(
+            train_accuracy=1 - rows
+        )
+
+    monkeypatch.setattr(jaxnet, "load", lambda _: mnist)
+    monkeypatch.setattr(recipes, "descend", descend)
+    plain, momentum = ([sweep for sweep in SWEEPS if sweep.departure == name] for name in (PLAIN, MOMENTUM))
+    monkeypatch.setattr(ninety_six, "SWEEPS", (*plain[1:3], momentum[0]))
+    out = ["--limit", "120", "--sweep-seeds", "2", "--seeds", "2", "--out", str(tmp_path)]
+    momentum, plain = main(ninety_six, monkeypatch, "--departures", MOMENTUM, PLAIN, *out)["results"]["departures"]
+    assert (momentum["departure"], plain["departure"]) == ("momentum 0.9", "none")
+    chosen = plain["points"][plain["best"]]
+    assert (chosen["rate"], chosen["gain"]) == (0.25, 3.0)
+    assert np.mean(chosen["held_out"]) == max(np.mean(point["held_out"]) for point in plain["points"])
+    assert chosen["sweep"] == 1
+    assert plain["at_an_end"] == ["gain"]
+    assert len(plain["test"]) == 2
+    assert judged_by[-1] == (False, 120, 120, {0.25})  # all training images, the test images, the chosen rate
+    assert all(judged[:3] == (True, 100, 20) for judged in judged_by[-3:-1])
+    assert not np.isin(biases[-1], biases[-2][:2]).any()  # new networks
+    printed = capsys.readouterr().out
+    assert "Departure from the lecture: momentum 0.9" in printed
+    assert "The best gain is the least or greatest that was tried." in printed
+    picture = (tmp_path / "ninety_six.png").read_bytes()
+    assert picture.startswith(PNG)
+    (tmp_path / "ninety_six.png").unlink()
+    main(ninety_six, monkeypatch, "--redraw", "--out", str(tmp_path))
+    assert capsys.readouterr().out in printed
+    assert (tmp_path / "ninety_six.png").read_bytes() == picture
+
+
+@pytest.mark.long
 def test_the_script_sweeps_chooses_and_reads_the_test_images(tmp_path: Path, monkeypatch, capsys):
     small = tuple(
         replace(sweep, recipe=replace(sweep.recipe, epochs=2), rates=sweep.rates[:2])

@@ -14,8 +14,8 @@ import optax
 import pytest
 
 import jaxnet
-from experiments.peers import Params, by_c, race
-from experiments.peers import mnist as digits
+from experiments.benchmark.peers import Params, by_c, initial, racer
+from experiments.benchmark.peers import mnist as digits
 
 SIZES = [20, 7, 5, 3]
 N = 210
@@ -30,7 +30,7 @@ def peer(name: str) -> Any:
             pytest.importorskip("sklearn")
         case "c" if not by_c.available():
             pytest.skip("there is no C compiler")
-    return importlib.import_module(f"experiments.peers.by_{name}")
+    return importlib.import_module(f"experiments.benchmark.peers.by_{name}")
 
 
 def examples() -> tuple[np.ndarray, np.ndarray]:
@@ -46,7 +46,7 @@ def orders() -> list[np.ndarray]:
 
 
 def start() -> Params:
-    return race.initial(np.random.default_rng(2), SIZES)
+    return initial(np.random.default_rng(2), SIZES)
 
 
 def layers(params: Params) -> jaxnet.Params:
@@ -67,7 +67,7 @@ def step(loss: jaxnet.Loss) -> Any:
 def expected(loss: jaxnet.Loss, batch_size: int) -> list[list[np.ndarray]]:
     """All weights and biases after each of the orders, by jaxnet."""
     images, targets = examples()
-    params = layers(start())
+    params: Any = layers(start())
     state, after = jaxnet.State(params, optax.sgd(RATE).init(params)), []
     for order in orders():
         for rows in np.split(order, range(batch_size, len(order), batch_size)):
@@ -76,8 +76,11 @@ def expected(loss: jaxnet.Loss, batch_size: int) -> list[list[np.ndarray]]:
     return after
 
 
-@pytest.mark.parametrize("batch_size", [1, 10, 32, N])  # 32 does not divide N
-@pytest.mark.parametrize("name", race.NAMES)
+SIZES_OF_BATCHES = [pytest.param(1, marks=pytest.mark.long), pytest.param(10, marks=pytest.mark.long), 32, N]
+
+
+@pytest.mark.parametrize("batch_size", SIZES_OF_BATCHES)  # 32 does not divide N
+@pytest.mark.parametrize("name", racer.NAMES)
 def test_a_peer_takes_the_steps_of_jaxnet(name: str, batch_size: int):
     module, given = peer(name), start()
     loss = jaxnet.cross_entropy if name == "sklearn" else jaxnet.squared_error
@@ -95,7 +98,7 @@ def test_a_peer_takes_the_steps_of_jaxnet(name: str, batch_size: int):
     jax.tree.map(np.testing.assert_array_equal, given, start())
 
 
-@pytest.mark.parametrize("name", race.NAMES)
+@pytest.mark.parametrize("name", racer.NAMES)
 def test_a_peer_knows_how_many_threads_it_may_use(name: str):
     assert 1 <= peer(name).threads() <= 1024
 
@@ -109,7 +112,8 @@ def test_the_peers_read_the_same_digits(mnist: tuple[jaxnet.Dataset, jaxnet.Data
 
 def test_a_race_reaches_its_goal_without_jax():
     code = (
-        "import sys; from experiments.peers import race; race.main(); assert not {'jax', 'jaxnet'} & set(sys.modules)"
+        "import sys; from experiments.benchmark.peers import racer; racer.main();"
+        "assert not {'jax', 'jaxnet'} & set(sys.modules)"
     )
     command = [sys.executable, "-c", code, "numpy", "--hidden", "8", "--batch-size", "100", "--goal", "50"]
     result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
@@ -123,15 +127,15 @@ def test_a_race_ends_after_the_most_epochs(
 ):
     images, labels = np.asarray(few.images), np.asarray(few.labels)
     monkeypatch.setattr(digits, "load", lambda: (images, labels, images, labels))
-    monkeypatch.setattr(sys, "argv", ["race", "numpy", "--hidden", "5", "4", "--goal", "100", "--most", "2"])
-    race.main()
+    monkeypatch.setattr(sys, "argv", ["racer", "numpy", "--hidden", "5", "4", "--goal", "100", "--most", "2"])
+    racer.main()
     result = json.loads(capsys.readouterr().out)
     assert result["epochs"] == 2
     assert result["accuracy"] == pytest.approx(100 * round(1.03 * result["accuracy"]) / 103)
 
 
 def test_accuracy_is_that_of_jaxnet(few: jaxnet.Dataset):
-    params = race.initial(np.random.default_rng(0), [784, 9, 10])
+    params = initial(np.random.default_rng(0), [784, 9, 10])
     ours = jaxnet.accuracy(layers(params), few.images, few.labels)
-    percent = race.accuracy(params, np.asarray(few.images), np.asarray(few.labels))
+    percent = racer.accuracy(params, np.asarray(few.images), np.asarray(few.labels))
     assert percent == pytest.approx(100 * float(ours), rel=1e-6)

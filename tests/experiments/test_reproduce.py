@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from tests.experiments.commands import main, refused
 
 import jaxnet
-from experiments import published, recipes, reproduce
-from experiments.published import RECIPES, ROWS, Row
+from experiments import reproduce, steps_to_target
+from experiments.common import networks, recipes, steps_to_goal
+from experiments.published import rows as published
+from experiments.published.rows import RECIPES, ROWS, Row
+from experiments.reports import reproduce as report
 from jaxnet import Dataset
-
-pytestmark = pytest.mark.long
+from tests.experiments.commands import main, refused
 
 
 def test_rows_have_names_of_their_own_recipes_and_curves_that_are_there():
@@ -74,15 +75,17 @@ def test_the_best_of_three_is_what_is_compared_and_told():
     found = reproduce.compare(row, history(np.array([[0.0] * 4, [0.90, 0.92, 0.94, 0.96]])))
     assert found["ours"] == pytest.approx((94 + 96 + 96 + 96) / 4)
     assert found["difference"] == pytest.approx(0.5)
-    assert reproduce.numbers(found) == ["95.00", "95.50", "93.00 ± 2.58", "+0.50", "0.50"]
+    assert report.numbers(found) == ["95.00", "95.50", "93.00 ± 2.58", "+0.50", "0.50"]
 
 
 def test_where_networks_have_no_number_the_row_does_not_reproduce():
     row = next(row for row in ROWS if row.name == "shallue-scaling")
     steps = [{"batch_size": 1, "steps": [800, np.nan]}, {"batch_size": 8, "steps": [100, np.nan]}]
-    found = reproduce.compare(row, {"rows": steps})
+    found = reproduce.compare(row, steps)
     assert found["verdict"] == "not reproduced"
     assert "did not reach the goal" in found["finding"]
+    written = json.loads(json.dumps(found | {"ours": None, "values": [3.0, None, None], "difference": None}))
+    assert report.numbers(written)[1:4] == ["nan", "3.00 (1 of 3)", "+nan"]
 
 
 def test_a_curve_is_compared_point_by_point():
@@ -96,7 +99,7 @@ def test_a_curve_is_compared_point_by_point():
 
 def nielsen(params: jaxnet.Params, x: np.ndarray, y: np.ndarray, rate: float, decay: float) -> list:
     """One step of the book's network2.py, written from its equations: columns are examples, the cost cross-entropy."""
-    wb = [(np.asarray(w, float), np.asarray(b, float)[:, None]) for w, b in params]
+    wb = [(np.asarray(w, float), np.asarray(b, float)[:, None]) for w, b, _ in params]
     activations = [x.T]
     for w, b in wb:
         activations.append(1 / (1 + np.exp(-(w @ activations[-1] + b))))
@@ -158,22 +161,59 @@ def test_momentum_is_that_of_optax():
         np.testing.assert_allclose(np.asarray(update), -0.5 * np.asarray(their_update), rtol=1e-6)
 
 
-def test_the_script_runs_rows_and_draws_them_again(tmp_path: Path, monkeypatch, capsys):
-    out = ["--out", str(tmp_path)]
-    main(reproduce, monkeypatch, "--only", "lecture", "all-images", "--limit", "60", "--seeds", "2", *out)
+def test_what_a_run_prints_and_draws_comes_from_its_record_alone(tmp_path: Path, monkeypatch, capsys, mnist):
+    """Networks that are not trained: at 95 % throughout, at a cost of 0.3."""
+
+    def history_of(name: str, _key: jax.Array, seeds: int, *_: Dataset) -> jaxnet.History:
+        flat = np.ones((1 + RECIPES[name].epochs, seeds))
+        epochs = np.arange(len(flat))
+        percents, costs = 0.95 * flat, 0.3 * flat
+        return jaxnet.History(epochs, epochs, epochs, epochs, costs, percents, costs, costs, percents, 0.0)
+
+    monkeypatch.setattr(jaxnet, "load", lambda _: mnist)
+    monkeypatch.setattr(reproduce, "history", history_of)
+    only, out = ("lecture", "nielsen-30", "rate-0.25", "all-images"), ["--out", str(tmp_path)]
+    rows = main(reproduce, monkeypatch, "--only", *only, "--limit", "60", *out)["results"]["rows"]
+    assert [row["name"] for row in rows] == list(only)
+    assert np.shape(rows[3]["values"]) == (30, 6)
+    assert rows[0]["recipe"] | {"hidden": [16, 16], "white": 256, "loss": "squared_error"} == rows[0]["recipe"]
+    assert [row["verdict"] for row in rows[:2]] == ["not reproduced, worse", "reproduced"]
     printed = capsys.readouterr().out
     assert "lecture (lecture, chapter 1 and 2): compared is the mean over the networks; allowed is 0.5" in printed
-    assert "0 of 2 published numbers and curves reproduced." in printed
-    rows = json.loads((tmp_path / "record.json").read_text())["results"]["rows"]
-    assert [row["name"] for row in rows] == ["lecture", "all-images"]
-    assert np.shape(rows[1]["values"]) == (30, 2)
-    assert rows[0]["recipe"] | {"hidden": [16, 16], "white": 256, "loss": "squared_error"} == rows[0]["recipe"]
-    pictures = sorted(path.name for path in tmp_path.glob("*.png"))
-    assert pictures == ["curves.png", "published.png"]
+    assert "    not reproduced, worse. The recipe published with the lecture" in printed
+    good = sum(row["verdict"] == "reproduced" for row in rows)
+    assert f"{good} of 4 published numbers and curves reproduced." in printed
+    pictures = {path.name: path.read_bytes() for path in tmp_path.glob("*.png")}
+    assert set(pictures) == {"curves.png", "published.png"}
     for name in pictures:
         (tmp_path / name).unlink()
     main(reproduce, monkeypatch, "--redraw", *out)
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == pictures
+    assert capsys.readouterr().out in printed
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.png")} == pictures
+
+
+@pytest.mark.long
+def test_the_script_trains_the_networks_of_its_rows(tmp_path: Path, monkeypatch, capsys):
+    options = ["--only", "lecture", "all-images", "--limit", "60", "--seeds", "2", "--out", str(tmp_path)]
+    rows = main(reproduce, monkeypatch, *options)["results"]["rows"]
+    assert np.shape(rows[1]["values"]) == (30, 2)
+    assert len(np.unique(rows[1]["values"])) > 2
+    assert "0 of 2 published numbers and curves reproduced." in capsys.readouterr().out
+
+
+def test_shallues_rows_are_searched_with_the_choices_of_steps_to_target(monkeypatch, mnist):
+    taken = []
+    monkeypatch.setattr(jaxnet, "load", lambda _: mnist)
+    monkeypatch.setattr(networks, "initial", lambda key, *choices: (jax.random.key_data(key).tolist(), *choices))
+    for module in (reproduce, steps_to_goal):
+        monkeypatch.setattr(module, "fewest_steps", lambda *arguments: taken.append(arguments) or [])
+    reproduce.shallue(jax.random.key(0), 3, mnist[0])
+    steps_to_target.run(steps_to_target.Config(seeds=3, seed=0), Path())
+    (*ours, learnt, held_out, order), (*theirs, their_learnt, their_held_out, their_order) = taken
+    assert ours == theirs  # the search, the batch sizes, the networks
+    assert (order == their_order).all()
+    np.testing.assert_array_equal(learnt.labels, their_learnt.labels)
+    np.testing.assert_array_equal(held_out.labels, their_held_out.labels)
 
 
 def test_a_row_that_is_not_there_is_refused(tmp_path: Path, monkeypatch):

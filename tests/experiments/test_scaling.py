@@ -4,41 +4,63 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
-from tests.experiments.commands import refused
 
+import jaxnet
 from experiments import scaling
-
-pytestmark = pytest.mark.long
+from experiments.reports import scaling as report
+from tests.experiments.commands import PNG, main, refused
 
 SMALL = "--limit 64 --hidden 5 --batch-size 8 --networks 1 --steps 2 --repeats 1"
 
 
-def test_every_kind_is_measured_on_one_two_and_four_devices(tmp_path: Path):
-    command = [
-        sys.executable,
-        "-m",
-        "experiments.scaling",
-        *SMALL.split(),
-        "--devices",
-        "cpu:4",
-        "--out",
-        str(tmp_path),
+@pytest.fixture(autouse=True)
+def loaded(monkeypatch: pytest.MonkeyPatch, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
+    """Reading the files takes longer than most of what is tested here."""
+    monkeypatch.setattr(jaxnet, "load", lambda _name: mnist)
+
+
+def test_one_device_is_measured_recorded_printed_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+):
+    rows = main(scaling, monkeypatch, *SMALL.split(), "--out", str(tmp_path))["results"]["rows"]
+    assert [(row["kind"], row["devices"], row["batch_size"], row["networks"], row["bytes"]) for row in rows] == [
+        (kind, 1, 8, 1, 0) for kind in ("strong", "weak", "population")
     ]
-    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert all(0 < row["seconds"][1] <= row["seconds"][0] <= row["seconds"][2] for row in rows)
+    assert (tmp_path / "scaling.png").read_bytes().startswith(PNG)
+    banner, printed = capsys.readouterr().out.split("drew")[0].split("\n", 1)
+    assert banner.startswith("JAX")
     assert "A projection, measured nowhere" in printed
-    results = json.loads((tmp_path / "record.json").read_text())["results"]
+    monkeypatch.setattr(report, "figures", lambda _record, _folder: [])
+    main(scaling, monkeypatch, "--redraw", "--out", str(tmp_path))
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.long
+def test_every_kind_is_measured_on_one_two_and_four_devices(tmp_path: Path):
+    options = [*SMALL.split(), "--devices", "cpu:4", "--out", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "experiments.scaling", *options], capture_output=True, check=True)
+    rows = json.loads((tmp_path / "record.json").read_text())["results"]["rows"]
     gradient = 4 * (784 * 5 + 5 + 5 * 10 + 10)
-    for row in results["rows"]:
+    for row in rows:
         assert row["bytes"] == (0 if row["kind"] == "population" or row["devices"] == 1 else gradient)
         assert row["batch_size"] == 8 * (row["devices"] if row["kind"] == "weak" else 1)
         assert row["networks"] == (row["devices"] if row["kind"] == "population" else 1)
         assert row["seconds"][0] > 0
-    assert [(row["kind"], row["devices"]) for row in results["rows"]] == [
+    assert [(row["kind"], row["devices"]) for row in rows] == [
         (kind, number) for kind in ("strong", "weak", "population") for number in (1, 2, 4)
     ]
-    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_twice_the_work_in_the_same_time_is_a_speedup_of_two():
+    one = {"kind": "weak", "batch_size": 8, "networks": 1, "seconds": [0.5, 0.4, 0.6]}
+    two = one | {"batch_size": 16}
+    other = one | {"kind": "population", "networks": 3, "seconds": [2.0, 2.0, 2.0]}
+    assert [report.speedup(row, [other, one, two]) for row in (one, two, other)] == [1, 2, 1]
+    assert report.speedup(two | {"seconds": [1.0, 1.0, 1.0]}, [one, two]) == 1
 
 
 def test_a_projection_worked_out_on_paper():

@@ -2,68 +2,90 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 import pytest
-from tests.experiments.commands import PNG, main, refused
 
 import jaxnet
 from experiments import steps_to_target
-
-pytestmark = pytest.mark.long
+from experiments.common import steps_to_goal
+from tests import by_numpy
+from tests.experiments.commands import PNG, main, refused
 
 TINY = "--limit 60 --held-out 40 --seeds 2 --goal 45 --hidden 8"
 
 
 def by_a_plain_loop(record: dict, batch_size: int, rate: float, seed: int, train: jaxnet.Dataset) -> float:
-    """Steps to the goal, one look after each step, with no jit, scan, vmap or optax."""
+    """Steps to the goal in NumPy, one evaluation after each step."""
     choices = record["config"]
     n, held_out = choices["limit"], slice(choices["limit"], choices["limit"] + choices["held_out"])
-    targets = np.eye(10, dtype=np.float32)[train.labels]
+    images, targets = np.asarray(train.images), np.eye(10, dtype=np.float32)[train.labels]
     start, order = jax.random.split(jax.random.key(choices["seed"]))
     params = jaxnet.init(jax.random.split(start, choices["seeds"])[seed], (784, *choices["hidden"], 10))
 
-    def accuracy(params: Any) -> float:
-        a = train.images[held_out]
-        for w, b in params:
-            a = 1 / (1 + np.exp(-(a @ np.asarray(w).T + np.asarray(b)[None])))
-        return 100 * float(np.mean(a.argmax(axis=1) == train.labels[held_out]))
+    def accuracy(network: by_numpy.Network) -> float:
+        answers = by_numpy.outputs(network, images[held_out])[-1].argmax(axis=1)
+        return 100 * float(np.mean(answers == train.labels[held_out]))
 
-    before, step = accuracy(params), 0
+    network = by_numpy.network(params)
+    before, step = accuracy(network), 0
     while True:
         epoch, batch = divmod(step, n // batch_size)
         shuffled = np.asarray(jax.random.permutation(jax.random.fold_in(order, epoch), n))
         rows = shuffled[batch * batch_size : (batch + 1) * batch_size]
-        slope = jax.grad(jaxnet.cost)(params, train.images[rows], targets[rows])
-        params = jax.tree.map(lambda leaf, down: leaf - rate * down, params, slope)
-        now = accuracy(params)
+        network = by_numpy.stepped(network, images[rows], targets[rows], rate)
+        now = accuracy(network)
         if now >= choices["goal"]:
             return step + (choices["goal"] - before) / (now - before)
         before, step = now, step + 1
 
 
-def test_steps_are_those_of_a_plain_loop(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    mnist: tuple[jaxnet.Dataset, jaxnet.Dataset],
-):
+@pytest.fixture(autouse=True)
+def loaded_once(monkeypatch: pytest.MonkeyPatch, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
+    load = jaxnet.load
+    monkeypatch.setattr(jaxnet, "load", lambda name: mnist if name == "mnist" else load(name))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
+    """What a run of two batch sizes recorded, and its folder."""
+    folder = tmp_path_factory.mktemp("steps_to_target")
     options = f"{TINY} --batch-sizes 60 7 --rate 2"
-    record = main(steps_to_target, monkeypatch, *options.split(), "--out", str(tmp_path))
-    small, large = record["results"]["rows"]
+    with pytest.MonkeyPatch.context() as patch:
+        return main(steps_to_target, patch, *options.split(), "--out", str(folder)), folder
+
+
+def test_steps_are_those_of_a_plain_loop(run: tuple[dict, Path], mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
+    small, large = run[0]["results"]["rows"]
     assert (small["batch_size"], large["batch_size"]) == (7, 60)
     for row in (small, large):
         assert row["rate"] == row["rates"][row["steps_at_rates"].index(row["steps"])]
-        assert max(row["steps"]) < 66  # up to there every step is looked at
+        assert max(row["steps"]) < 66  # up to there every step is followed by an evaluation
         for seed in range(2):
-            steps = by_a_plain_loop(record, row["batch_size"], row["rate"], seed, mnist[0])
+            steps = by_a_plain_loop(run[0], row["batch_size"], row["rate"], seed, mnist[0])
             assert row["steps"][seed] == pytest.approx(steps, abs=1e-3)
+
+
+def test_the_record_alone_is_printed_and_drawn_again(
+    run: tuple[dict, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    record, folder = run
+    drawn = (folder / "steps.png").read_bytes()
+    assert drawn.startswith(PNG)
+    (folder / "steps.png").unlink()
+    main(steps_to_target, monkeypatch, "--redraw", "--out", str(folder))
+    assert (folder / "steps.png").read_bytes() == drawn
     printed = capsys.readouterr().out
     assert "To 45 % of the held-out images" in printed
-    assert "Full batch instead of batches of 7 takes" in printed
-    assert (tmp_path / "steps.png").read_bytes().startswith(PNG)
+    small, large = record["results"]["rows"]
+    lines = [line.split() for line in printed.splitlines()]
+    for row in (small, large):
+        steps = np.array(row["steps"])
+        cells = f"{row['batch_size']} {row['rate']:g} {steps.mean():.3g} ± {steps.std(ddof=1):.3g}".split()
+        assert cells in [line[:5] for line in lines]
+    ratio = np.mean(small["steps"]) / np.mean(large["steps"])
+    assert f"Full batch instead of batches of 7 takes {ratio:.3g} times fewer steps" in printed
 
 
 def test_the_grid_of_rates_widens_until_the_best_lies_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -98,22 +120,24 @@ def test_a_goal_that_is_never_reached_is_said_and_recorded(
     assert {path.name for path in tmp_path.iterdir()} == {"record.json"}
 
 
-def looks(*accuracies: list[list[float]]) -> Iterator[tuple[int, np.ndarray]]:
+def evaluations(*accuracies: list[list[float]]) -> Iterator[tuple[int, np.ndarray]]:
     for index, accuracy in enumerate(accuracies):
         yield 10 * index, np.array(accuracy)
 
 
-def test_the_goal_lies_on_the_line_between_two_looks_and_no_look_is_wasted():
-    seen = looks([[10, 20], [10, 10]], [[60, 20], [10, 10]], [[60, 70], [10, 80]], [[0, 0], [0, 0]], [[90, 90]] * 2)
-    steps, last = steps_to_target.steps_to(50, seen)
+def test_the_goal_lies_on_the_line_between_two_evaluations_and_none_is_wasted():
+    seen = evaluations(
+        [[10, 20], [10, 10]], [[60, 20], [10, 10]], [[60, 70], [10, 80]], [[0, 0], [0, 0]], [[90, 90]] * 2
+    )
+    steps, last = steps_to_goal.steps_to(50, seen)
     np.testing.assert_allclose(steps[0], [8, 16])
     # After 20 steps the second rate, with one network at 15.71 and one beyond 20, has a mean beyond the first's 12.
     np.testing.assert_allclose(steps[1], [np.nan, 10 + 10 * 40 / 70])
     np.testing.assert_allclose(last, [[60, 70], [10, 80]])
     assert next(seen)[0] == 30
 
-    seen = looks([[0]], [[10]], [[20]], [[90]])
-    steps, _ = steps_to_target.steps_to(50, seen, fewest=15)  # another grid of rates had one that took 15
+    seen = evaluations([[0]], [[10]], [[20]], [[90]])
+    steps, _ = steps_to_goal.steps_to(50, seen, fewest=15)  # another grid of rates had one that took 15
     assert np.isnan(steps).all()
     assert next(seen)[0] == 30
 

@@ -14,7 +14,8 @@ They import neither `jaxnet` nor one another's libraries, so that each can be st
 `by_jaxnet` is jaxnet itself in the same shape.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +34,17 @@ class Trainer(NamedTuple):
 
     run: Callable[[np.ndarray], None]
     params: Callable[[], Params]
+
+
+def initial(random: np.random.Generator, sizes: Sequence[int]) -> Params:
+    """Normal weights with standard deviation 1/sqrt(n_in), normal(0, 1) biases."""
+    return [
+        (
+            random.normal(0, n_in**-0.5, (n_out, n_in)).astype(np.float32),
+            random.normal(0, 1, n_out).astype(np.float32),
+        )
+        for n_in, n_out in itertools.pairwise(sizes)
+    ]
 
 
 def batches(order: Any, batch_size: int, n: int) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.peers import Params, Trainer
+from experiments.benchmark.peers import Params, Trainer
 
 COMPILER = os.environ.get("CC", "cc")
 SOURCE = Path(__file__).parent / "network.c"

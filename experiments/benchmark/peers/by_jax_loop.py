@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.peers import Params, Trainer, batches
+from experiments.benchmark.peers import Params, Trainer, batches
 
 
 def cost(params: Params, x: jax.Array, y: jax.Array) -> jax.Array:

@@ -3,13 +3,15 @@
 import functools
 import os
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 import optax
 
 import jaxnet
-from experiments.peers import Params, Trainer
+from experiments.benchmark.peers import Params, Trainer
+from jaxnet.data import as_bytes, on_bytes
 
 
 def descent(
@@ -17,8 +19,10 @@ def descent(
 ) -> tuple[optax.GradientTransformation, Callable[..., jaxnet.State]]:
     """The optimizer, and an epoch of (state, pixels, targets, order): what `jaxnet.train` compiles."""
     optimizer = optax.sgd(rate)
-    gradient = jaxnet.in_chunks(jaxnet.on_bytes(jax.grad(functools.partial(jaxnet.cost, loss=loss))), 2_000)
-    return optimizer, functools.partial(jaxnet.epoch, batch_size=batch_size, optimizer=optimizer, gradient=gradient)
+    mean = functools.partial(jaxnet.cost, loss=loss)
+    cost, gradient = (jaxnet.in_chunks(on_bytes(each), 2_000) for each in (mean, jax.grad(mean)))
+    choices = {"batch_size": batch_size, "optimizer": optimizer, "cost": cost, "gradient": gradient}
+    return optimizer, functools.partial(jaxnet.epoch, **choices)
 
 
 def trainer(
@@ -32,15 +36,15 @@ def trainer(
     """Compiled when each length of order first comes."""
     optimizer, epoch = descent(batch_size, rate, loss)
     compiled = jax.jit(epoch, donate_argnums=0)
-    pixels, answers = jaxnet.as_bytes(images), jax.device_put(targets)
-    network = tuple(jaxnet.Layer(jax.device_put(w.copy()), jax.device_put(b.copy())) for w, b in params)
+    pixels, answers = as_bytes(images), jax.device_put(targets)
+    network: Any = tuple(jaxnet.Layer(jax.device_put(w.copy()), jax.device_put(b.copy())) for w, b in params)
     state = jaxnet.State(network, optimizer.init(network))
 
     def run(order: np.ndarray) -> None:
         nonlocal state
         state = jax.block_until_ready(compiled(state, pixels, answers, jax.device_put(order)))
 
-    return Trainer(run, lambda: [(np.array(w), np.array(b)) for w, b in state.params])
+    return Trainer(run, lambda: [(np.array(w), np.array(b)) for w, b, _ in state.params])
 
 
 def threads() -> int:

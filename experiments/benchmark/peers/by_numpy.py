@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from experiments.peers import Params, Trainer, batches
+from experiments.benchmark.peers import Params, Trainer, batches
 
 
 def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size: int, rate: float) -> Trainer:

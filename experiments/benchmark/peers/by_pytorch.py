@@ -5,7 +5,7 @@ import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional  # pyright: ignore[reportMissingImports]
 
-from experiments.peers import Params, Trainer, batches
+from experiments.benchmark.peers import Params, Trainer, batches
 
 
 def trainer(

@@ -9,8 +9,8 @@ w <- w - rate dC/dw.
 import numpy as np
 from sklearn.neural_network import MLPClassifier  # pyright: ignore[reportMissingImports]
 
-from experiments.peers import Params, Trainer
-from experiments.peers.by_numpy import threads as threads  # NumPy does the arithmetic
+from experiments.benchmark.peers import Params, Trainer
+from experiments.benchmark.peers.by_numpy import threads as threads  # NumPy does the arithmetic
 
 
 def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size: int, rate: float) -> Trainer:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-FOLDER = Path(__file__).parents[2] / "jaxnet" / "mnist"
+FOLDER = Path(__file__).parents[3] / "jaxnet" / "mnist"
 
 
 def load() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

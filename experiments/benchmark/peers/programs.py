@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from experiments.peers import by_c
+from experiments.benchmark.peers import by_c
 
 
 class Program(NamedTuple):
@@ -33,17 +33,20 @@ PROGRAMS = {
 }
 
 
-def available(names: Sequence[str]) -> list[str]:
-    """Those of the programs that can run here, jaxnet first; says which cannot."""
+def available(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Those of the programs that can run here, jaxnet first; and what each of the others would need.
+
+    Raises ValueError, naming it, for a program that is none of them.
+    """
     unknown = [name for name in names if name not in PROGRAMS]
     if unknown:
         raise ValueError(f"program {unknown[0]} is unknown; expected some of {', '.join(PROGRAMS)}")
-    there = ["jaxnet"]
+    there, left_out = ["jaxnet"], {}
     for name in names:
         needs = PROGRAMS[name].needs
         found = by_c.available() if needs == "cc" else needs is None or find_spec(needs) is not None
         if not found:
-            print(f"left out: {PROGRAMS[name].label}, for there is no {needs}")
+            left_out[name] = str(needs)
         elif name not in there:
             there.append(name)
-    return there
+    return there, left_out

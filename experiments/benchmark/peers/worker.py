@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.peers import Params, mnist
+from experiments.benchmark.peers import Params, mnist
 
 
 class Worker:
@@ -67,7 +67,7 @@ def _serve(name: str, limit: int | None, connection: Connection) -> None:
         except EOFError:
             return
         try:
-            module = importlib.import_module(f"experiments.peers.by_{name}")
+            module = importlib.import_module(f"experiments.benchmark.peers.by_{name}")
             answer = None
             match question:
                 case "threads":

@@ -10,6 +10,7 @@ export function read(text) {
   const layers = data.sizes.slice(1).map((n_out, layer) => ({
     weights: Array.from({ length: n_out }, () => next(data.sizes[layer])),
     biases: next(n_out),
+    activation: data.activations[layer],
   }));
   const pixels = bytes(data.images);
   const classes = data.sizes.at(-1);
@@ -18,7 +19,7 @@ export function read(text) {
     label,
     target: oneHot(label, classes),
   }));
-  return { network: { layers, activation: data.activation, output: data.output }, examples, classes };
+  return { network: { layers }, examples, classes };
 }
 
 const bytes = (base64) => Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));

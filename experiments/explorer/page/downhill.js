@@ -1,12 +1,12 @@
 // Full batch and mini-batch downhill from the same random start, side by side.
 
 import { announce, chosen, complaint, find, html, number, percent, repeater, say, watch } from "page/dom.js";
-import { init, judge, sizesOf } from "page/network.js";
+import { init, judge } from "page/network.js";
 import { normal, uniform } from "page/chance.js";
-import { RECENT, closePlane, distance, flat, plane, walk, walker } from "page/walk.js";
+import { RECENT, closePlane, descentFrom, distance, nextStep, plane } from "page/descent.js";
 import { plot } from "page/plot.js";
 
-const FRAME = 24; // milliseconds of walking between two pictures
+const FRAME = 24; // milliseconds of steps between two pictures
 const MOST_POINTS = 400; // of a curve
 
 export function createDownhill({ trained, examples }) {
@@ -15,13 +15,13 @@ export function createDownhill({ trained, examples }) {
   fields.batch.value = Math.min(fields.batch.value, examples.length);
   watch(fields.full, fields.mini, fields.batch);
   let seed = 1;
-  let walks = null;
+  let descents = null;
 
   function restart() {
-    const start = init(sizesOf(trained), trained, normal(uniform(seed)));
+    const start = init(trained, normal(uniform(seed)));
     const judged = judge(start, examples);
-    walks = Object.fromEntries(
-      ["full", "mini"].map((kind) => [kind, { at: walker(start, uniform(seed)), judged, curve: [point(0, 0, judged)] }]),
+    descents = Object.fromEntries(
+      ["full", "mini"].map((kind) => [kind, { at: descentFrom(start, uniform(seed)), judged, curve: [point(0, 0, judged)] }]),
     );
     say(find("downhill-note"), "");
     show();
@@ -31,18 +31,18 @@ export function createDownhill({ trained, examples }) {
 
   function advance(kind) {
     const size = kind === "full" ? examples.length : chosen(fields.batch);
-    walks[kind].at = walk(walks[kind].at, examples, size, chosen(fields[kind]));
+    descents[kind].at = nextStep(descents[kind].at, examples, size, chosen(fields[kind]));
   }
 
-  // Judges where a walk has come to; false where it has left the numbers.
-  function judgeWalk(kind) {
-    const { at, curve } = walks[kind];
+  // Judges where a descent has come to; false where its cost is no longer finite.
+  function judgeDescent(kind) {
+    const { at, curve } = descents[kind];
     const judged = judge(at.network, examples);
     if (!Number.isFinite(judged.cost)) {
       return refuse(`${NAMES[kind]}: the cost is ${number(judged.cost)} after step ${at.steps}. Start again with a smaller rate.`);
     }
     const all = [...curve, point(at.seen, at.steps, judged)];
-    walks[kind] = { at, judged, curve: all.length > MOST_POINTS ? all.filter((_, i) => i % 2 === 0) : all };
+    descents[kind] = { at, judged, curve: all.length > MOST_POINTS ? all.filter((_, i) => i % 2 === 0) : all };
     return true;
   }
 
@@ -67,11 +67,11 @@ export function createDownhill({ trained, examples }) {
     const until = performance.now() + FRAME;
     const moved = new Set();
     do {
-      const kind = walks.full.at.seen <= walks.mini.at.seen ? "full" : "mini";
+      const kind = descents.full.at.seen <= descents.mini.at.seen ? "full" : "mini";
       advance(kind);
       moved.add(kind);
     } while (performance.now() < until);
-    const fine = [...moved].every(judgeWalk);
+    const fine = [...moved].every(judgeDescent);
     show();
     return fine;
   }
@@ -79,7 +79,7 @@ export function createDownhill({ trained, examples }) {
   function single() {
     if (!ready()) return;
     for (const kind of ["full", "mini"]) advance(kind);
-    if (["full", "mini"].every(judgeWalk)) say(find("downhill-note"), "One step of each.");
+    if (["full", "mini"].every(judgeDescent)) say(find("downhill-note"), "One step of each.");
     show();
     tell();
   }
@@ -87,7 +87,7 @@ export function createDownhill({ trained, examples }) {
   function tell() {
     if (find("downhill-note").classList.contains("alarm")) return;
     const words = ["full", "mini"].map((kind) => {
-      const { at, judged } = walks[kind];
+      const { at, judged } = descents[kind];
       return `${NAMES[kind]}: ${at.steps.toLocaleString("en")} steps, cost ${number(judged.cost)}`;
     });
     announce(`${words.join("; ")}.`);
@@ -102,31 +102,31 @@ export function createDownhill({ trained, examples }) {
       series: kinds.map((kind) => ({
         kind,
         name: NAMES[kind],
-        points: walks[kind].curve.map((each) => ({ x: each[against], y: each.cost })),
+        points: descents[kind].curve.map((each) => ({ x: each[against], y: each.cost })),
       })),
     });
     (fields.above.value === "whole" ? showWhole : showClose)();
     const row = (name, text) =>
-      html("tr", {}, html("th", { scope: "row" }, name), ...kinds.map((kind) => html("td", {}, text(walks[kind]))));
-    find("walked").replaceChildren(
+      html("tr", {}, html("th", { scope: "row" }, name), ...kinds.map((kind) => html("td", {}, text(descents[kind]))));
+    find("descended").replaceChildren(
       row("steps", ({ at }) => at.steps.toLocaleString("en")),
       row("examples seen", ({ at }) => at.seen.toLocaleString("en")),
       row("cost", ({ judged }) => number(judged.cost)),
       row("read right, of these same images", ({ judged }) => percent(judged.accuracy)),
-      row("length of the walk", ({ at }) => number(at.length)),
+      row("length of the path", ({ at }) => number(at.length)),
       row("as far as it has led", ({ at }) => number(distance(at.path.points[0], at.recent.at(-1)))),
     );
   }
 
   function showWhole() {
-    const [full, mini] = [walks.full.at, walks.mini.at];
+    const [full, mini] = [descents.full.at, descents.mini.at];
     const seenOn = plane(full.path.points[0], mini.recent.at(-1), full.recent.at(-1));
     plot(find("paths"), {
       x: "towards the mini-batch’s place",
       y: "sideways, towards the full batch’s",
       square: true,
       series: ["mini", "full"].map((kind) => {
-        const { path, recent } = walks[kind].at;
+        const { path, recent } = descents[kind].at;
         return { kind, name: NAMES[kind], points: [...path.points, recent.at(-1)].map(seenOn) };
       }),
     });
@@ -139,7 +139,7 @@ export function createDownhill({ trained, examples }) {
       y: "sideways",
       square: true,
       series: ["mini", "full"].map((kind) => {
-        const { recent } = walks[kind].at;
+        const { recent } = descents[kind].at;
         return { kind, name: NAMES[kind], points: recent.map(closePlane(recent)) };
       }),
     });
@@ -158,12 +158,12 @@ export function createDownhill({ trained, examples }) {
   });
   for (const field of [fields.against, fields.above]) field.addEventListener("change", show);
   restart();
-  return { walks: () => walks };
+  return { descents: () => descents };
 }
 
 const WHOLE =
-  "Both walks from above, on the plane through the start and where each is now: the first axis leads from the start to " +
-  "the mini-batch’s place, the second is square to it, towards the full batch’s. It turns as they walk; both axes have " +
+  "Both paths from above, on the plane through the start and where each is now: the first axis leads from the start to " +
+  "the mini-batch’s place, the second is square to it, towards the full batch’s. It turns as they go on; both axes have " +
   "one scale.";
 const CLOSE =
   `The last ${RECENT} steps of each from close by, each on a plane of its own: the first axis leads from where they began ` +

@@ -1,7 +1,7 @@
 // One neuron and one line from close by: weights as a picture, the formula filled in, the three factors.
 
 import { html, find, label, number, chosen, say, activation } from "page/dom.js";
-import { dot, factors, functionName } from "page/network.js";
+import { dot, factors } from "page/network.js";
 import { SIDE } from "page/digit.js";
 import { drawSigned, strongest } from "page/picture.js";
 import { neuronName, sourceName } from "page/stage.js";
@@ -77,7 +77,7 @@ function showNeuron(pattern, { network, weightedSums, activations, selected }) {
     find("pattern-help"),
     `Its ${w.length} weights over the ${over}: blue excites, red silences, full colour at ±${number(scale)}. Touch one to see its line.`,
   );
-  const f = FORMULA[functionName(network, layer)];
+  const f = FORMULA[network.layers[layer].activation];
   const sum = dot(w, before);
   const plus = b < 0 ? `${number(sum)} − ${number(-b)}` : `${number(sum)} + ${number(b)}`;
   const rows = [

@@ -2,7 +2,7 @@
 
 import * as networks from "page/network.js";
 import * as digits from "page/digit.js";
-import * as walks from "page/walk.js";
+import * as descents from "page/descent.js";
 import { normal, uniform } from "page/chance.js";
 import { activation, announce, chosen, find, say } from "page/dom.js";
 import { read } from "page/data.js";
@@ -17,9 +17,9 @@ const random = uniform(7);
 
 // What was written here before the page was left is not what is shown when it is opened again.
 for (const field of document.querySelectorAll("input, select")) field.autocomplete = "off";
-find("negative").hidden = !["tanh", "scaled_tanh"].includes(trained.activation);
+find("negative").hidden = !trained.layers.some(({ activation: name }) => ["tanh", "scaled_tanh"].includes(name));
 // Sigmoids bear larger steps than the others.
-if (trained.activation !== "sigmoid") {
+if (trained.layers[0].activation !== "sigmoid") {
   for (const id of ["teach-rate", "full-rate", "mini-rate"]) find(id).value = Number(find(id).value) / 10;
 }
 
@@ -123,4 +123,4 @@ change({ selected: { layer: 0, neuron: networks.brightest(Array.from(first)), so
 const downhill = createDownhill({ trained, examples });
 
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
-window.explorer = { ...networks, ...digits, ...walks, chosen, normal, uniform, state, examples, trained, stage, downhill };
+window.explorer = { ...networks, ...digits, ...descents, chosen, normal, uniform, state, examples, trained, stage, downhill };

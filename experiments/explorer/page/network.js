@@ -1,9 +1,9 @@
 // The network, for one image at a time: what its neurons hold, what that costs, and what backpropagation says of every
 // weight. Names are those of jaxnet; the tests hold every number of this file against jaxnet's.
 //
-// A network is {layers, activation, output}: a list of layers {weights, biases}, weights a list of rows, row j belonging
-// to neuron j, and the names of two activation functions, that of the hidden layers and that of the last one. All
-// functions here are pure: what they return is new, what they are given stays as it is.
+// A network is {layers}: a list of {weights, biases, activation}, weights a list of rows, row j belonging to neuron j,
+// activation the name of a function. All functions here are pure: what they return is new, what they are given stays as
+// it is.
 
 const sigmoid = (z) => 1 / (1 + Math.exp(-z));
 const scaledTanh = (z) => 1.7159 * Math.tanh(0.6666 * z);
@@ -20,7 +20,7 @@ export const ACTIVATIONS = {
   relu: alone((z) => Math.max(0, z), (z) => (z > 0 ? 1 : 0)),
   tanh: alone(Math.tanh, (z) => (1 - Math.tanh(z)) * (1 + Math.tanh(z))),
   scaled_tanh: alone(scaledTanh, (z) => 1.7159 * 0.6666 * (1 - Math.tanh(0.6666 * z)) * (1 + Math.tanh(0.6666 * z))),
-  // Every activation looks at every z, so da/dz is a matrix: row i says how a_i answers to each z_j.
+  // Every activation depends on every z, so da/dz is a matrix: row i says how a_i answers to each z_j.
   softmax: {
     value: softmax,
     derivative: (z) => {
@@ -48,19 +48,14 @@ export function dot(one, other) {
   return sum;
 }
 
-export const functionName = (network, layer) =>
-  layer === network.layers.length - 1 ? network.output : network.activation;
-
-const functionOf = (network, layer) => ACTIVATIONS[functionName(network, layer)];
-
 // z = w a + b and a = f(z), layer after layer. activations[0] is the image, weightedSums[0] that of the first layer.
 export function trace(network, image) {
   const weightedSums = [];
   const activations = [image];
-  network.layers.forEach(({ weights, biases }, layer) => {
+  network.layers.forEach(({ weights, biases, activation }, layer) => {
     const z = weights.map((w, j) => dot(w, activations[layer]) + biases[j]);
     weightedSums.push(z);
-    activations.push(functionOf(network, layer).value(z));
+    activations.push(ACTIVATIONS[activation].value(z));
   });
   return { weightedSums, activations };
 }
@@ -96,8 +91,9 @@ export function errors(network, { weightedSums, activations }, target) {
   const last = network.layers.length - 1;
   dC_da[last] = activations[last + 1].map((a, j) => 2 * (a - target[j]));
   for (let layer = last; layer >= 0; layer -= 1) {
-    deltas[layer] = functionOf(network, layer).chain(weightedSums[layer], dC_da[layer]);
-    if (layer > 0) dC_da[layer - 1] = backward(network.layers[layer].weights, deltas[layer]);
+    const { weights, activation } = network.layers[layer];
+    deltas[layer] = ACTIVATIONS[activation].chain(weightedSums[layer], dC_da[layer]);
+    if (layer > 0) dC_da[layer - 1] = backward(weights, deltas[layer]);
   }
   return { deltas, dC_da };
 }
@@ -159,7 +155,7 @@ export function averageGradient(network, examples) {
 export function factors(network, image, target, layer, neuron, source) {
   const traced = trace(network, image);
   const { deltas, dC_da } = errors(network, traced, target);
-  const da_dz = functionOf(network, layer).derivative(traced.weightedSums[layer]);
+  const da_dz = ACTIVATIONS[network.layers[layer].activation].derivative(traced.weightedSums[layer]);
   const every = Array.isArray(da_dz[neuron]);
   const dz_dw = source === null ? 1 : traced.activations[layer][source];
   return {
@@ -172,24 +168,26 @@ export function factors(network, image, target, layer, neuron, source) {
 
 // One step downhill: w <- w - rate dC/dw.
 export function step(network, gradient, rate) {
-  const layers = network.layers.map(({ weights, biases }, layer) => ({
+  const layers = network.layers.map(({ weights, biases, activation }, layer) => ({
     weights: weights.map((w, j) => w.map((one, k) => one - rate * gradient[layer].weights[j][k])),
     biases: biases.map((one, j) => one - rate * gradient[layer].biases[j]),
+    activation,
   }));
-  return { ...network, layers };
+  return { layers };
 }
 
 export const sizesOf = ({ layers }) => [layers[0].weights[0].length, ...layers.map(({ biases }) => biases.length)];
 
-// A random network of these sizes: normal weights with deviation 1/sqrt(inputs), normal biases. `normal` gives the next
-// random number.
-export function init(sizes, { activation, output }, normal) {
-  const layers = sizes.slice(1).map((n_out, layer) => {
-    const n_in = sizes[layer];
+// A random network with the sizes and the activation functions of another: normal weights with deviation 1/sqrt(inputs),
+// normal biases. `normal` gives the next random number.
+export function init(other, normal) {
+  const layers = other.layers.map(({ weights, activation }) => {
+    const [n_out, n_in] = [weights.length, weights[0].length];
     return {
       weights: Array.from({ length: n_out }, () => Float64Array.from({ length: n_in }, () => normal() / Math.sqrt(n_in))),
       biases: Float64Array.from({ length: n_out }, normal),
+      activation,
     };
   });
-  return { layers, activation, output };
+  return { layers };
 }

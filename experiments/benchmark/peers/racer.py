@@ -1,6 +1,6 @@
 """From a cold process to the goal: one peer trains one network on MNIST until it reads enough of the test images.
 
-    python -m experiments.peers.race c --hidden 30 --batch-size 10 --rate 1.0 --seed 0 --goal 95 --most 20
+    python -m experiments.benchmark.peers.racer c --hidden 30 --batch-size 10 --rate 1.0 --seed 0 --goal 95 --most 20
 
 Prints one line of JSON, {"epochs": ..., "accuracy": ...}; whoever starts the process takes its time from outside. It
 imports what this peer needs and nothing else. The same seed gives every peer the same start and the same batches.
@@ -8,19 +8,20 @@ imports what this peer needs and nothing else. The same seed gives every peer th
 
 import argparse
 import importlib
-import itertools
 import json
 
 import numpy as np
 
-from experiments.peers import Params, by_numpy, mnist
+from experiments.benchmark.peers import Params, by_numpy, initial, mnist
 
 NAMES = ("jaxnet", "numpy", "pytorch", "sklearn", "jax_loop", "c")
 
 
 def main() -> None:
     """Trains and prints."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.peers.race", description="Trains one peer to a goal.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.benchmark.peers.racer", description="Trains one peer to a goal."
+    )
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--hidden", type=int, nargs="*", default=[30], help="neurons in each hidden layer")
     parser.add_argument("--batch-size", type=int, default=10)
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=20, help="epochs after which it stops in any case")
     choices = parser.parse_args()
 
-    peer = importlib.import_module(f"experiments.peers.by_{choices.name}")
+    peer = importlib.import_module(f"experiments.benchmark.peers.by_{choices.name}")
     train_images, train_labels, test_images, test_labels = mnist.load()
     random = np.random.default_rng(choices.seed)
     params = initial(random, [784, *choices.hidden, 10])
@@ -43,19 +44,8 @@ def main() -> None:
     print(json.dumps({"epochs": epochs, "accuracy": percent}))
 
 
-def initial(random: np.random.Generator, sizes: list[int]) -> Params:
-    """Normal weights with standard deviation 1/sqrt(n_in), normal(0, 1) biases."""
-    return [
-        (
-            random.normal(0, n_in**-0.5, (n_out, n_in)).astype(np.float32),
-            random.normal(0, 1, n_out).astype(np.float32),
-        )
-        for n_in, n_out in itertools.pairwise(sizes)
-    ]
-
-
 def accuracy(params: Params, images: np.ndarray, labels: np.ndarray) -> float:
-    """The share of images, in per cent, whose brightest output is their label."""
+    """The share of images, in per cent, whose largest output is the one of their label."""
     return 100 * float(np.mean(by_numpy.activations(params, images)[-1].argmax(axis=1) == labels))
 
 

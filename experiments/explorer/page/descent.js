@@ -1,4 +1,4 @@
-// Two ways downhill from one start: with all examples a step, or with a few. And the plane on which to look at them.
+// Two ways downhill from one start: with all examples a step, or with a few. And the plane on which they are drawn.
 
 import { averageGradient, dot, step } from "page/network.js";
 import { shuffled } from "page/chance.js";
@@ -6,8 +6,8 @@ import { shuffled } from "page/chance.js";
 const MOST_POINTS = 160; // of a path; every point is a whole network
 export const RECENT = 40; // steps that are kept one by one
 
-// Someone who stands at `network`, has taken no step, and draws the order of the examples from `random`.
-export const walker = (network, random) => ({
+// A descent that starts from `network`, has taken no step, and draws the order of the examples from `random`.
+export const descentFrom = (network, random) => ({
   network,
   random,
   waiting: [],
@@ -20,21 +20,21 @@ export const walker = (network, random) => ({
 
 // One step on the next `batchSize` of the examples. Each epoch shows all of them once, in a new order; its last batch
 // is what is left.
-export function walk(walker, examples, batchSize, rate) {
-  const waiting = walker.waiting.length ? walker.waiting : shuffled(examples, walker.random);
+export function nextStep(descent, examples, batchSize, rate) {
+  const waiting = descent.waiting.length ? descent.waiting : shuffled(examples, descent.random);
   const batch = waiting.slice(0, batchSize);
-  const network = step(walker.network, averageGradient(walker.network, batch), rate);
+  const network = step(descent.network, averageGradient(descent.network, batch), rate);
   const here = flat(network);
-  const steps = walker.steps + 1;
+  const steps = descent.steps + 1;
   return {
-    ...walker,
+    ...descent,
     network,
     waiting: waiting.slice(batchSize),
-    seen: walker.seen + batch.length,
+    seen: descent.seen + batch.length,
     steps,
-    length: walker.length + distance(walker.recent.at(-1), here),
-    path: steps % walker.path.every === 0 ? longer(walker.path, here) : walker.path,
-    recent: [...walker.recent.slice(-RECENT), here],
+    length: descent.length + distance(descent.recent.at(-1), here),
+    path: steps % descent.path.every === 0 ? longer(descent.path, here) : descent.path,
+    recent: [...descent.recent.slice(-RECENT), here],
   };
 }
 

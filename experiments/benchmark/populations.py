@@ -1,0 +1,75 @@
+"""Populations: many default networks in one call, against as many single runs."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxnet
+from experiments.benchmark.peers import by_jaxnet, initial
+from experiments.benchmark.peers.worker import Worker
+from experiments.benchmark.speed import RATE
+from experiments.common import networks, roofline, script, tables
+
+SIZES = (784, 16, 16, 10)
+
+
+def measure(
+    numbers: Sequence[int],
+    pixels: jax.Array,
+    targets: jax.Array,
+    machine: roofline.Machine,
+    *,
+    repeats: int,
+    seed: int,
+) -> list[script.Record]:
+    """Seconds a step of so many networks at once, batches of 10, each number of networks in turn."""
+    batch_size, steps, order = batches(len(pixels), seed)
+    examples = pixels, targets, jnp.asarray(order)
+    epochs = {}
+    for number in sorted({1, *numbers}):
+        epoch, state = compiled(number, SIZES, batch_size, seed, *examples)
+        epochs[number] = functools.partial(epoch, state, *examples)
+    runs: dict[int, list[float]] = {number: [] for number in epochs}
+    for _ in range(repeats + 1):
+        for number, epoch in epochs.items():
+            runs[number].append(roofline.timed(epoch) / steps)
+    medians = {number: tables.middle(values[1:]) for number, values in runs.items()}  # the first is to warm up
+    rows = []
+    for number, seconds in medians.items():
+        ratio = number * medians[1][0] / seconds[0]
+        share = roofline.share(roofline.step_work(SIZES, batch_size, number), machine, seconds[0])
+        rows.append({"networks": number, "seconds": seconds, "ratio": ratio, "share": share})
+    return rows
+
+
+def measure_peer(worker: Worker, n: int, *, repeats: int, seed: int) -> tuple[float, float, float]:
+    """Seconds a step of one network in another program, on as many examples: median, least and most."""
+    batch_size, steps, order = batches(n, seed)
+    worker.start(initial(np.random.default_rng(seed), SIZES), batch_size, RATE)
+    return tables.middle([worker.run(order) / steps for _ in range(repeats + 1)][1:])
+
+
+def batches(n: int, seed: int) -> tuple[int, int, np.ndarray]:
+    """Batch size, number of steps, and the order of the examples."""
+    batch_size = min(10, n)
+    steps = min(1_000, n // batch_size)
+    return batch_size, steps, np.random.default_rng(seed).permutation(n)[: steps * batch_size]
+
+
+def compiled(
+    number: int, sizes: tuple[int, ...], batch_size: int, seed: int, *examples: jax.Array
+) -> tuple[jax.stages.Compiled, jaxnet.State]:
+    """An epoch and a state to begin with: of one network as `train` has it, or of several with their `rates`."""
+    optimizer, epoch = by_jaxnet.descent(batch_size, RATE)
+    params: Any = networks.initial(jax.random.key(seed), sizes, number)
+    if number == 1:
+        params = jax.tree.map(lambda leaf: leaf[0], params)
+        state = jaxnet.State(params, optimizer.init(params))
+    else:
+        epoch = jax.vmap(epoch, in_axes=(0, None, None, None))
+        state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
+    return jax.jit(epoch).lower(state, *examples).compile(), state

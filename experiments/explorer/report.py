@@ -1,0 +1,58 @@
+"""The page, put together from the files in page/ and what a record says."""
+
+import base64
+import hashlib
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.utils import htmlsafe_json_dumps
+from markupsafe import Markup
+
+from experiments.common import script
+from jaxnet.files import write_whole
+
+PAGE = Path(__file__).parent / "page"
+
+
+def print_tables(record: script.Record) -> None:
+    """The line about the network."""
+    print(record["results"]["about"])
+
+
+def figures(record: script.Record, folder: Path) -> list[Path]:
+    """Writes the page."""
+    return [write_whole(folder / "explorer.html", page(record["results"]).encode())]
+
+
+def page(results: script.Record) -> str:
+    """The whole page as text; nothing in it asks for anything outside of it.
+
+    Modules come as data: addresses by way of an import map, so that they stay modules although a page from the disk may
+    load none. The policy allows these and no others; what comes from files is text in JSON, never markup.
+    """
+    modules = {
+        f"page/{path.name}": f"data:text/javascript;base64,{base64.b64encode(path.read_bytes()).decode()}"
+        for path in sorted(PAGE.glob("*.js"))
+    }
+    parts = {
+        "style": Markup((PAGE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (ours, not a user's)
+        "importmap": htmlsafe_json_dumps({"imports": modules}),
+        "begin": Markup('import "page/main.js";'),
+    }
+    hashes = {
+        name: f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+        for name, text in parts.items()
+    }
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src {hashes['importmap']} {hashes['begin']} data:",
+            f"style-src {hashes['style']}",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    data = {name: results[name] for name in ("sizes", "activations", "parameters", "images", "labels")}
+    environment = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("page.html").render(**parts, policy=policy, data=data, about=results["about"])
