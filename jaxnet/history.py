@@ -78,7 +78,7 @@ def rows_of(columns: Mapping[str, np.ndarray]) -> list[Row]:
     ]
 
 
-def first_reach(along: np.ndarray, curve: np.ndarray, level: float) -> float:
+def first_reach(along: np.ndarray, curve: np.ndarray, level: float | np.floating) -> float:
     """Where a curve first reaches the level, on the straight line between two of its points; NaN where it never does.
 
     >>> first_reach(np.array([0.0, 10.0, 20.0]), np.array([0.1, 0.5, 0.9]), level=0.7)

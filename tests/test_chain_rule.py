@@ -10,7 +10,7 @@ import pytest
 import jaxnet
 from jaxnet import Layer, chain_rule
 from jaxnet.network import trace
-from tests.test_backprop import KINDS, Kind, example
+from tests.test_backprop import Kind, example, kinds
 
 
 def test_the_chain_of_one_neuron_a_layer_equals_the_blackboard():
@@ -46,7 +46,7 @@ def test_the_product_of_the_factors_equals_autodiff_for_hundreds_of_weights_and_
         assert checked > 200
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+@pytest.mark.parametrize("kind", kinds())
 def test_the_product_equals_autodiff_and_the_paths_add_up_for_every_activation_and_cost(kind: Kind):
     with jax.enable_x64(True):
         params, images, targets = example(3, (4, 3, 2, 3), n=1, kind=kind)

@@ -56,8 +56,15 @@ def many(data: Dataset, **choices: Any) -> tuple[Params, History]:
     return jaxnet.train(order, params, data, optimizer, rates=[0.1, 0.5, 1.0], **choices)
 
 
-@pytest.mark.parametrize("run", [one, many])
-@pytest.mark.parametrize("evaluate_every", [None, 2, 10])
+@pytest.mark.parametrize(
+    ("run", "evaluate_every"),
+    [
+        (one, 2),
+        (many, None),
+        (one, 10),
+        *(pytest.param(*rest, marks=pytest.mark.long) for rest in ((one, None), (many, 2), (many, 10))),
+    ],
+)
 def test_a_resumed_run_ends_with_the_same_bits(run: Run, evaluate_every: int | None, data: Dataset, tmp_path: Path):
     choices = {"evaluate_every": evaluate_every}
     params, history = run(data, **choices)

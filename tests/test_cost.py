@@ -84,19 +84,20 @@ def test_any_pure_function_serves_as_activation_and_loss_for_autodiff():
     np.testing.assert_allclose(value, 2 * math.sin(1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 2, 7, 10, 102, 103, 1000])
+@pytest.mark.parametrize("chunk_size", [1, 10, 102, 103, 1000])
 def test_a_mean_in_chunks_is_the_mean(few: jaxnet.Dataset, chunk_size: int):
     params = jaxnet.init(jax.random.key(0))
     targets = jaxnet.one_hot(few.labels)
-    whole = jax.value_and_grad(jaxnet.cost)(params, jnp.asarray(few.images), targets)
-    chunked = jaxnet.in_chunks(jax.value_and_grad(jaxnet.cost), chunk_size)(params, jnp.asarray(few.images), targets)
+    both = jax.value_and_grad(jaxnet.cost)
+    whole = jax.jit(both)(params, few.images, targets)
+    chunked = jax.jit(jaxnet.in_chunks(both, chunk_size))(params, few.images, targets)
     for ours, theirs in zip(jax.tree.leaves(chunked), jax.tree.leaves(whole), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-7)
 
 
 def test_a_mean_in_chunks_of_ones_is_one():
     """Not 1.0000004, which an accuracy must not be."""
-    ones = jaxnet.in_chunks(lambda params, images, answers: jnp.mean(images), 2_000)
+    ones = jax.jit(jaxnet.in_chunks(lambda params, images, answers: jnp.mean(images), 2_000))
     for n in (50_000, 59_999, 60_000):
         assert ones((), jnp.ones((n, 1)), jnp.ones(n)) == 1
 

@@ -16,7 +16,16 @@ from tests import by_numpy
 GRADIENT = jax.grad(jaxnet.cost)
 
 
-def start(params: jaxnet.Params, optimizer: optax.GradientTransformation) -> jaxnet.State:
+def one_epoch(
+    params: jaxnet.Params, images: jax.Array, targets: jax.Array, order: jax.Array, rate: float = 1.0, **choices: Any
+) -> jaxnet.State:
+    """By plain descent, compiled as one."""
+    optimizer = optax.sgd(rate)
+    run = functools.partial(jaxnet.epoch, optimizer=optimizer, **choices)
+    return jax.jit(run)(start(params, optimizer), images, targets, order)
+
+
+def start(params: Any, optimizer: optax.GradientTransformation) -> jaxnet.State:
     return jaxnet.State(params, optimizer.init(params))
 
 
@@ -39,28 +48,30 @@ def test_a_hundred_steps_follow_the_path_of_numpy(few: jaxnet.Dataset):
 
 @pytest.mark.parametrize("make", [lambda: optax.sgd(0.3), lambda: optax.sgd(0.3, momentum=0.9, nesterov=True)])
 def test_steps_are_those_of_optax(few: jaxnet.Dataset, make):
-    optimizer, params, targets = make(), jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels)
+    optimizer, targets = make(), jaxnet.one_hot(few.labels)
+    params: Any = jaxnet.init(jax.random.key(0))
     state = start(params, optimizer)
     optimizer_state = optimizer.init(params)
+    take = jax.jit(functools.partial(jaxnet.step, optimizer=optimizer))
+    gradient, close = jax.jit(GRADIENT), functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-7)
     for _ in range(5):
-        state, info = jaxnet.step(state, jnp.asarray(few.images), targets, optimizer=optimizer, gradient=GRADIENT)
-        slope = GRADIENT(params, few.images, targets)
+        state, info = take(state, few.images, targets)
+        slope = gradient(params, few.images, targets)
         updates, optimizer_state = optimizer.update(slope, optimizer_state, params)
         params = optax.apply_updates(params, updates)
-        jax.tree.map(np.testing.assert_array_equal, info.gradient, slope)
-    jax.tree.map(np.testing.assert_array_equal, state.params, params)
+        jax.tree.map(close, info.gradient, slope)
+    jax.tree.map(close, state.params, params)
 
 
 def test_plain_sgd_is_minus_rate_times_gradient(few: jaxnet.Dataset):
     params, targets = jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels)
-    state, info = jaxnet.step(
-        start(params, optax.sgd(0.5)), jnp.asarray(few.images), targets, optimizer=optax.sgd(0.5), gradient=GRADIENT
-    )
+    take = jax.jit(functools.partial(jaxnet.step, optimizer=optax.sgd(0.5)))
+    state, info = take(start(params, optax.sgd(0.5)), few.images, targets)
     by_hand = jax.tree.map(lambda p, g: p - 0.5 * g, params, info.gradient)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), state.params, by_hand)
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 10, 34, 51, 52, 102, 103])
+@pytest.mark.parametrize("batch_size", [1, 10, 51, 52, 102, 103])
 def test_an_epoch_visits_every_example_exactly_once(batch_size: int):
     """The "gradient" adds up what it sees: example i is the i-th unit vector, so the sum counts the visits."""
     n = 103
@@ -70,15 +81,7 @@ def test_an_epoch_visits_every_example_exactly_once(batch_size: int):
         return (jaxnet.Layer(jnp.sum(images, axis=0, keepdims=True), jnp.ones(1)),)
 
     order = jax.random.permutation(jax.random.key(0), n)
-    state = jaxnet.epoch(
-        start(params, optax.sgd(-1.0)),
-        jnp.eye(n),
-        jnp.zeros((n, 1)),
-        order,
-        batch_size=batch_size,
-        optimizer=optax.sgd(-1.0),
-        gradient=count_visits,
-    )
+    state = one_epoch(params, jnp.eye(n), jnp.zeros((n, 1)), order, -1.0, batch_size=batch_size, gradient=count_visits)
     np.testing.assert_array_equal(state.params[0].weights, np.ones((1, n)))
     np.testing.assert_array_equal(state.params[0].biases, [-(-n // batch_size)])  # as many steps as batches
 
@@ -87,12 +90,10 @@ def test_an_epoch_takes_the_batches_in_the_given_order_and_the_last_one_is_small
     params, targets, images = jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels), jnp.asarray(few.images)
     optimizer = optax.sgd(1.0)
     order = jax.random.permutation(jax.random.key(1), 103)
-    by_epoch = jaxnet.epoch(
-        start(params, optimizer), images, targets, order, batch_size=25, optimizer=optimizer, gradient=GRADIENT
-    )
-    state = start(params, optimizer)
+    by_epoch = one_epoch(params, images, targets, order, batch_size=25)
+    state, take = start(params, optimizer), jax.jit(functools.partial(jaxnet.step, optimizer=optimizer))
     for rows in np.split(np.asarray(order), [25, 50, 75, 100]):
-        state, _ = jaxnet.step(state, images[rows], targets[rows], optimizer=optimizer, gradient=GRADIENT)
+        state, _ = take(state, images[rows], targets[rows])
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), by_epoch.params, state.params)
 
 
@@ -100,36 +101,28 @@ def test_a_stretch_of_an_order_visits_only_that(few: jaxnet.Dataset):
     params, targets, images = jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels), jnp.asarray(few.images)
     optimizer = optax.sgd(1.0)
     rows = jnp.array([5, 17])
-    visited = jaxnet.epoch(
-        start(params, optimizer), images, targets, rows, batch_size=103, optimizer=optimizer, gradient=GRADIENT
-    )
-    stepped, _ = jaxnet.step(
-        start(params, optimizer), images[rows], targets[rows], optimizer=optimizer, gradient=GRADIENT
-    )
+    visited = one_epoch(params, images, targets, rows, batch_size=103)
+    take = jax.jit(functools.partial(jaxnet.step, optimizer=optimizer))
+    stepped, _ = take(start(params, optimizer), images[rows], targets[rows])
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-6), visited.params, stepped.params)
     with pytest.raises(ValueError, match="batch_size is 0"):
-        jaxnet.epoch(
-            start(params, optimizer), images, targets, rows, batch_size=0, optimizer=optimizer, gradient=GRADIENT
-        )
+        one_epoch(params, images, targets, rows, batch_size=0)
 
 
 def test_a_full_batch_is_a_batch_of_size_n_in_any_order(few: jaxnet.Dataset):
     params, targets, images = jaxnet.init(jax.random.key(0)), jaxnet.one_hot(few.labels), jnp.asarray(few.images)
     optimizer = optax.sgd(1.0)
-    one_step, _ = jaxnet.step(start(params, optimizer), images, targets, optimizer=optimizer, gradient=GRADIENT)
+    take = jax.jit(functools.partial(jaxnet.step, optimizer=optimizer))
+    one_step, _ = take(start(params, optimizer), images, targets)
     for seed in range(2):
         order = jax.random.permutation(jax.random.key(seed), 103)
-        whole = jaxnet.epoch(
-            start(params, optimizer), images, targets, order, batch_size=103, optimizer=optimizer, gradient=GRADIENT
-        )
-        gathered, _ = jaxnet.step(
-            start(params, optimizer), images[order], targets[order], optimizer=optimizer, gradient=GRADIENT
-        )
+        whole = one_epoch(params, images, targets, order, batch_size=103)
+        gathered, _ = take(start(params, optimizer), images[order], targets[order])
         jax.tree.map(np.testing.assert_array_equal, whole.params, one_step.params)
         jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), whole.params, gathered.params)
 
 
-@pytest.mark.parametrize("batch_size", [1, 7, 10, 32, 100, 161, 1_003])
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 161])
 def test_a_long_epoch_follows_the_path_of_numpy_whatever_is_left_over(batch_size: int):
     n, sizes, rate = 1_003, (6, 4, 3), 0.5  # batches are fetched several at a time, then those left, then a smaller one
     random = np.random.default_rng(0)
@@ -138,15 +131,8 @@ def test_a_long_epoch_follows_the_path_of_numpy_whatever_is_left_over(batch_size
     with jax.enable_x64(True):
         params = jaxnet.init(jax.random.key(0), sizes)
         network = by_numpy.network(params)
-        state = jaxnet.epoch(
-            start(params, optax.sgd(rate)),
-            jnp.asarray(images),
-            jnp.asarray(targets),
-            jnp.asarray(order),
-            batch_size=batch_size,
-            optimizer=optax.sgd(rate),
-            gradient=GRADIENT,
-        )
+        examples = jnp.asarray(images), jnp.asarray(targets)
+        state = one_epoch(params, *examples, jnp.asarray(order), rate, batch_size=batch_size)
         for first in range(0, n, batch_size):
             rows = order[first : first + batch_size]
             network = by_numpy.stepped(network, images[rows], targets[rows], rate)
@@ -155,7 +141,7 @@ def test_a_long_epoch_follows_the_path_of_numpy_whatever_is_left_over(batch_size
             np.testing.assert_allclose(b, their_b, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("batch_size", [1, 10, 50, 103])
+@pytest.mark.parametrize("batch_size", [10, 50, 103])
 def test_images_kept_as_bytes_give_the_same_bits(few: jaxnet.Dataset, batch_size: int):
     params, optimizer = jaxnet.init(jax.random.key(0), (784, 5, 10)), optax.sgd(0.5)
 
@@ -299,7 +285,7 @@ def test_optimizers_that_want_the_value_of_the_cost_get_it(few: jaxnet.Dataset, 
             return jaxnet.cost(params, images, targets)
 
         @jax.jit
-        def of_optax(params: jaxnet.Params, state: Any) -> tuple[jaxnet.Params, Any]:
+        def of_optax(params: Any, state: Any) -> tuple[Any, Any]:
             v, g = jax.value_and_grad(value)(params)
             updates, state = optimizer.update(g, state, params, value=v, grad=g, value_fn=value)
             return optax.apply_updates(params, updates), state

@@ -13,41 +13,38 @@ from experiments import full_batch_vs_sgd
 from experiments.common import tables
 from experiments.common.arms import Arm
 from experiments.reports.full_batch_vs_sgd import conclusion
-from tests.experiments.commands import PNG, main, refused
+from tests.experiments.commands import PNG, once, refused, small_data
 
 
-@pytest.mark.long
-def test_full_batch_vs_sgd_compares_records_and_draws(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    options = "--arms full:2:60 50:2:10 7:1:4 --seeds 2 --limit 300 --goal 40"
-    record = main(full_batch_vs_sgd, monkeypatch, *options.split(), "--out", str(tmp_path))
+def test_full_batch_vs_sgd_compares_records_draws_and_draws_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    options = "--arms full:2:60 20:2:10 7:1:4 --seeds 2 --goal 20 --hidden 5"
+    record, printed = once(full_batch_vs_sgd, tmp_path, "--data", small_data(tmp_path), *options.split())
     results = record["results"]
-    assert [arm["batch_size"] for arm in results["arms"]] == [300, 50, 7]
+    assert [arm["batch_size"] for arm in results["arms"]] == [60, 20, 7]
     budgets = results["comparison"]["budgets"]
-    assert (budgets["examples"], budgets["steps"]) == (1200, 60)
+    assert (budgets["examples"], budgets["steps"]) == (240, 30)
     first_rows = [[arm["history"][name][0] for name in ("test_cost", "test_accuracy")] for arm in results["arms"]]
     assert first_rows[0] == first_rows[1] == first_rows[2]  # the same initial networks for every arm
     for arm in results["arms"]:
         for measure in ("examples", "steps", "seconds"):
             assert np.all(np.diff(arm["history"][measure]) > 0)
-    printed = capsys.readouterr().out
-    for part in ("full batch, rate 2", "batches of 50, rate 2", "60 steps", "1,200 examples", "To 40.00 %"):
+    for part in ("full batch, rate 2", "batches of 20, rate 2", "30 steps", "240 examples", "To 20.00 %"):
         assert part in printed
-    assert (tmp_path / "curves.png").read_bytes().startswith(PNG)
+    picture = (tmp_path / "curves.png").read_bytes()
+    assert picture.startswith(PNG)
     assert not (tmp_path / "tuning.png").exists()
+    monkeypatch.setattr(full_batch_vs_sgd, "run", None)
+    _, again = once(full_batch_vs_sgd, tmp_path, "--redraw")
+    assert again.splitlines() == printed.splitlines()[1:]  # all but the banner
+    assert (tmp_path / "curves.png").read_bytes() == picture
 
 
-@pytest.mark.long
-def test_tuning_finds_the_best_rate_on_images_it_does_not_train_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    options = "--arms full:9:20 20:9:5 --grid 0.001 1 --tune --seeds 2 --tune-seeds 2 --limit 300"
-    record = main(full_batch_vs_sgd, monkeypatch, *options.split(), "--out", str(tmp_path))
+def test_tuning_finds_the_best_rate_on_images_it_does_not_train_on(tmp_path: Path):
+    options = "--arms full:9:20 20:9:5 --grid 0.001 1 --tune --seeds 2 --tune-seeds 2 --hidden 5"
+    record, printed = once(full_batch_vs_sgd, tmp_path, "--data", small_data(tmp_path), *options.split())
     for row, arm in zip(record["results"]["tuning"], record["results"]["arms"], strict=True):
         means = np.mean(row["accuracy"], axis=1)
         assert row["best"] == row["grid"][int(np.argmax(means))] == arm["rate"]
-    printed = capsys.readouterr().out
     assert "the best rate lies at the end of the grid" in printed
     assert "--arms full:" in printed
     assert (tmp_path / "tuning.png").read_bytes().startswith(PNG)
@@ -64,7 +61,7 @@ def test_the_conclusion_is_computed_from_the_numbers():
 
     def conclude(end: float) -> str:
         results = {"n": 60, "goal": 90, "arms": [arm(60, 50, end), arm(10, 1, 1.0)]}
-        results["comparison"] = full_batch_vs_sgd.compare(results["arms"], 90)
+        results["comparison"] = full_batch_vs_sgd.compare(results["arms"], 90.0)
         return conclusion(results)
 
     assert "after 90 examples, full batch after 4,500: 50 times as many (50 to 50 over the networks)" in conclude(1.0)
@@ -93,7 +90,7 @@ def test_an_arm_that_diverges_stops_the_run_by_name_and_keeps_the_arms_before_it
 def test_a_network_that_died_has_no_accuracy_and_is_counted():
     along = {name: np.array([0, 10]) for name in ("examples", "steps", "seconds")}
     dead = {"train_cost": np.array([[1.0, 1.0], [0.1, np.nan]]), "test_accuracy": np.array([[0.1, 0.1], [0.8, 0.1]])}
-    comparison = full_batch_vs_sgd.compare([{"history": along | dead}], goal=50)
+    comparison = full_batch_vs_sgd.compare([{"history": along | dead}], goal=50.0)
     assert tables.percent(comparison["end"][0]) == "80.00 (1 of 2)"
 
 

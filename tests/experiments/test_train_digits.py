@@ -1,6 +1,7 @@
 """Training the lecture's network from the command line, on a small slice; each kind of wrong input."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,16 +11,21 @@ import pytest
 
 import jaxnet
 from experiments import train_digits
-from tests.experiments.commands import PNG, main, refused
+from experiments.reports import train_digits as report
+from tests.experiments.commands import PNG, main, once, refused
 
 SMALL = ("--limit", "300", "--epochs", "3", "--rate", "1.0")
 
 
-def test_train_digits_trains_records_draws_and_classifies_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    out = tmp_path / "new" / "folder"
-    record = main(train_digits, monkeypatch, *SMALL, "--out", str(out))
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict, str]:
+    """The folder of a short training, its record, and what was printed."""
+    out = tmp_path_factory.mktemp("trained") / "new" / "folder"
+    return out, *once(train_digits, out, *SMALL)
+
+
+def test_train_digits_trains_records_and_draws(trained: tuple[Path, dict, str]):
+    out, record, printed = trained
     assert record["config"]["batch_size"] == 10
     assert record["versions"]["jax"] == jax.__version__
     assert record["device"]["platform"] == "cpu"
@@ -35,19 +41,33 @@ def test_train_digits_trains_records_draws_and_classifies_again(
     names = {"history.png", "confusion.png", "first_layer.png", "mistakes.png"}
     assert {path.name for path in out.iterdir()} == names | {"record.json", "parameters.safetensors"}
     assert all((out / name).read_bytes().startswith(PNG) for name in names)
-    printed = capsys.readouterr().out
     for part in ("13,002 weights and biases", "Confusion matrix", "test accuracy", "trained in"):
         assert part in printed
 
-    monkeypatch.chdir(tmp_path)
-    saved = str(out / "parameters.safetensors")
-    again = main(train_digits, monkeypatch, "--limit", "300", "--from", saved, "--out", str(tmp_path / "again"))
-    assert again["results"]["confusion"] == results["confusion"]
-    assert "history" not in again["results"]
 
-    monkeypatch.setattr(sys, "argv", ["train_digits", "--limit", "300", "--from", saved])
+def test_a_redraw_prints_and_draws_the_same_from_the_record_alone(
+    trained: tuple[Path, dict, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out, _, printed = trained
+    shutil.copy(out / "record.json", tmp_path)
+    monkeypatch.setattr(train_digits, "run", None)
+    _, again = once(train_digits, tmp_path, "--redraw")
+    assert again.replace(str(tmp_path), str(out)).splitlines() == printed.splitlines()[1:]  # all but the banner
+    pictures = {path.name: path.read_bytes() for path in out.glob("*.png")}
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.png")} == pictures
+
+
+def test_what_was_trained_classifies_again_and_not_over_the_record_of_the_training(
+    trained: tuple[Path, dict, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    out, record, _ = trained
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report, "figures", lambda *_: [])
+    monkeypatch.setattr(sys, "argv", ["train_digits", "--limit", "300", "--from", str(out / "parameters.safetensors")])
     train_digits.main()
-    assert (tmp_path / "results/train_digits/classified/record.json").exists()  # not over a training's record
+    again = json.loads((tmp_path / "results/train_digits/classified/record.json").read_text())
+    assert again["results"]["confusion"] == record["results"]["confusion"]
+    assert "history" not in again["results"]
 
 
 @pytest.mark.long
@@ -55,8 +75,8 @@ def test_train_digits_trains_records_draws_and_classifies_again(
 def test_every_choice_of_train_digits_trains(optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     options = (
         "--hidden 12 --activation relu --output softmax --loss cross_entropy --l2 0.001 --initial-weights unit_normal"
-        f" --optimizer {optimizer} --rate 0.01 --schedule constant --batch-size full --epochs 30 --gradient by_hand --seed 3"
-        " --limit 200"
+        " --rate 0.01 --schedule constant --batch-size full --epochs 30 --gradient by_hand --seed 3 --limit 200"
+        f" --optimizer {optimizer}"
     )
     record = main(train_digits, monkeypatch, *options.split(), "--out", str(tmp_path))
     cost = record["results"]["history"]["train_cost"]
