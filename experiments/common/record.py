@@ -3,6 +3,7 @@
 import json
 import math
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,10 @@ def write_record(folder: Path, record: Record) -> Path:
 
 
 def read_record(folder: Path, name: str) -> Record:
-    """The record of an earlier run of this experiment. Raises ValueError where there is none to draw from."""
+    """The record of an earlier run of this experiment.
+
+    Raises ValueError where there is none to draw from, or where another release wrote it, which had other entries.
+    """
     path = folder / "record.json"
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -42,6 +46,10 @@ def read_record(folder: Path, name: str) -> Record:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(record, dict) or record.get("experiment") != name:
         raise ValueError(f"{path} is not a record of {name}; choose another folder with --out")
+    ours = version("jaxnet")
+    written_by = record.get("versions", {}).get("jaxnet", ours)
+    if written_by.split(".")[:2] != ours.split(".")[:2]:
+        raise ValueError(f"{path} was written by version {written_by} and this is {ours}: run the experiment again")
     return record
 
 

@@ -28,6 +28,9 @@ def test_redraw_without_a_record_and_with_a_damaged_one(tmp_path: Path, monkeypa
     (tmp_path / "record.json").write_text('{"experiment": "train_digits"}')
     said = refused(full_batch_vs_sgd, monkeypatch, "--redraw", "--out", str(tmp_path))
     assert "record.json is not a record of full_batch_vs_sgd" in said
+    (tmp_path / "record.json").write_text('{"experiment": "train_digits", "versions": {"jaxnet": "0.6.0"}}')
+    said = refused(train_digits, monkeypatch, "--redraw", "--out", str(tmp_path))
+    assert f"was written by version 0.6.0 and this is {jaxnet.__version__}: run the experiment again" in said
     (tmp_path / "record.json").write_text("{")
     assert "record.json is damaged" in refused(train_digits, monkeypatch, "--redraw", "--out", str(tmp_path))
 
