@@ -53,7 +53,7 @@ class Sweep:
     """The initial weights have standard deviation gain / sqrt(n_in)."""
 
 
-_COSINE = Recipe(rate=0.25, schedule="cosine", validated=True, look_every=1_000)
+_COSINE = Recipe(rate=0.25, schedule="cosine", validated=True, epochs_per_evaluation=1_000)
 _LONG = replace(_COSINE, epochs=100)
 _ENTROPY = {"loss": jaxnet.cross_entropy}
 _SOFTMAX = {"loss": jaxnet.cross_entropy, "output": jaxnet.softmax}

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_an_experiment_uses_only_public_names_of_the_library(path: Path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "jaxnet":
             assert not node.attr.startswith("_") or node.attr.startswith("__"), node.attr
+
+
+def test_no_imports_go_in_a_circle():
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in FILES}
+
+    def modules(path: Path) -> set[str]:
+        whole = {name.rpartition(".")[0] for name in imported(path)} | set(imported(path))
+        return whole & set(names.values()) - {names[path]}
+
+    graph = {name: modules(path) for path, name in names.items()}
+    assert sum(map(len, graph.values())) > 100
+    TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_every_file_of_the_experiments_is_read_in_one_sitting():

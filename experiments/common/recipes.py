@@ -42,7 +42,7 @@ class Recipe:
     """A pixel that is the byte 255 becomes the number 255 / white."""
     distortion: dict[str, float] = field(default_factory=dict)
     """Choices of `jaxnet.distort`; empty for the images as they are."""
-    look_every: int = 1
+    epochs_per_evaluation: int = 1
     """The history has a row for every so many epochs."""
 
     @property
@@ -86,7 +86,7 @@ class Recipe:
             "batch_size": min(self.batch_size, n),
             "epochs": self.epochs,
             "cost": functools.partial(jaxnet.cost, loss=self.loss, penalty=penalty),
-            "evaluate_every": self.look_every * -(-n // min(self.batch_size, n)),
+            "evaluate_every": self.epochs_per_evaluation * -(-n // min(self.batch_size, n)),
             "distort": functools.partial(jaxnet.distort, **self.distortion) if self.distortion else None,
         }
 

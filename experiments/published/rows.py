@@ -30,12 +30,12 @@ _LECUN = Recipe(
 )  # fmt: skip
 _SIMARD = Recipe(
     rate=0.1, hidden=(800,), batch_size=100, epochs=60, schedule="cosine", momentum=0.9, activation=jaxnet.relu,
-    output=jaxnet.softmax, loss=jaxnet.cross_entropy, biases=jax.nn.initializers.zeros, look_every=10,
+    output=jaxnet.softmax, loss=jaxnet.cross_entropy, biases=jax.nn.initializers.zeros, epochs_per_evaluation=10,
 )  # fmt: skip
 _ELASTIC = {"alpha": 34.0, "sigma": 4.0}
 # Sizes and distortions are Ciresan's; the way down is ours. His is on-line descent at a falling rate, with scaled tanh.
 CIRESAN = replace(
-    _SIMARD, rate=0.05, hidden=(1000, 500), epochs=500, look_every=10,
+    _SIMARD, rate=0.05, hidden=(1000, 500), epochs=500, epochs_per_evaluation=10,
     distortion={"alpha": 36.0, "sigma": 5.5, "rotation": 15.0, "scale": 0.175},
 )  # fmt: skip
 

@@ -148,7 +148,7 @@ def test_held_out_images_are_judged_and_not_learnt_from(tmp_path: Path, monkeypa
 @pytest.mark.long
 def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch, capsys):
     options = (*SMALL, "--save-epochs", "1", "--rate", "0.2")
-    preset = replace(PRESETS["two_cores"], look_every=1)
+    preset = replace(PRESETS["two_cores"], epochs_per_evaluation=1)
     monkeypatch.setitem(PRESETS, "two_cores", preset)
     main(deep_big_simple, monkeypatch, *options, "--out", str(tmp_path / "whole"))
     tell = deep_big_simple.tqdm.write

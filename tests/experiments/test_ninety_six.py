@@ -21,7 +21,8 @@ from tests.experiments.commands import PNG, main, refused
 def test_what_is_called_plain_is_the_lectures_network_cost_and_descent():
     for sweep in SWEEPS:
         free = {
-            name: getattr(sweep.recipe, name) for name in ("rate", "batch_size", "epochs", "schedule", "look_every")
+            name: getattr(sweep.recipe, name)
+            for name in ("rate", "batch_size", "epochs", "schedule", "epochs_per_evaluation")
         }
         momentum = 0.9 if sweep.departure == MOMENTUM else 0.0
         lecture = Recipe(**free, validated=True, momentum=momentum)

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from experiments import nudges
-from experiments.common import networks, script
+from experiments.common import networks
+from experiments.common.record import read_record, write_record
 from tests import by_numpy
 from tests.by_numpy import gradient, outputs
-from tests.experiments.commands import PNG, main, once, refused, small_data
+from tests.experiments.commands import PNG, once, refused, small_data
 
 IMAGE = 8
 
@@ -113,43 +114,24 @@ def test_every_picture_is_drawn_and_every_sentence_said(ran: tuple):
         assert part in printed
 
 
-def check_batch_of_one(results: dict, label: int) -> None:
+def test_a_batch_of_one_and_a_network_without_a_hidden_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """There is nothing to average: one image agrees with itself, and one class has nudges."""
-    found = results["disagreement"]
+    source = networks.Source(data=small_data(tmp_path), hidden=(), epochs=0)
+    results = nudges.run(nudges.Config(network=source, image=IMAGE, batch=1, strongest=2), tmp_path)
+    write_record(tmp_path, {"experiment": "nudges", "config": {"image": IMAGE}, "results": results})
+    record = read_record(tmp_path, "nudges")
+    found = record["results"]["disagreement"]
     assert found["images"] == 1
     assert found["cosine"]["mean"] == pytest.approx(1)
     assert found["length"]["mean"] == pytest.approx(found["length_of_average"])
-    for row in results["classes"]["rows"]:
+    for row in record["results"]["classes"]["rows"]:
         there = [nudge for nudge in row["nudges"] if nudge is not None]
-        assert there == pytest.approx([row["nudges"][label]] * 2)
-
-
-def test_a_batch_of_one_and_a_network_without_a_hidden_layer(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    source = networks.Source(data=small_data(tmp_path), hidden=(), epochs=0)
-    results = nudges.run(nudges.Config(network=source, image=IMAGE, batch=1, strongest=2), tmp_path)
-    script.write_record(tmp_path, {"experiment": "nudges", "config": {"image": IMAGE}, "results": results})
-    record = script.read_record(tmp_path, "nudges")
-    check_batch_of_one(record["results"], label=0)
+        assert there == pytest.approx([row["nudges"][0]] * 2)
     assert record["results"]["sizes"] == [4, 4]
     assert [len(rows) for rows in record["results"]["strongest"].values()] == [2, 2, 0]
+    assert all(path.read_bytes().startswith(PNG) for path in nudges.report.figures(record, tmp_path))
     nudges.report.print_tables(record)
     assert "100 % of the mean length" in capsys.readouterr().out
-
-
-@pytest.mark.long
-def test_a_batch_of_one_of_mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    options = ("--limit", "600", "--image", "8", "--batch", "1", "--strongest", "2")
-    results = main(nudges, monkeypatch, *options, "--out", str(tmp_path))["results"]
-    check_batch_of_one(results, label=5)
-    assert [len(rows) for rows in results["strongest"].values()] == [2, 2, 2]
-
-
-@pytest.mark.long
-def test_a_network_of_mnist_without_a_hidden_layer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    options = ("--limit", "600", "--image", "8", "--hidden")
-    results = main(nudges, monkeypatch, *options, "--out", str(tmp_path))["results"]
-    assert results["sizes"] == [784, 10]
-    assert results["strongest"]["hidden activations"] == []
 
 
 @pytest.mark.parametrize(
