@@ -51,7 +51,7 @@ class Checkpoints:
 
     def of_a_run(self, **configuration: Any) -> "Checkpoints":
         """The same, for a run that is this besides."""
-        return replace(self, configuration=configuration | dict(self.configuration))
+        return replace(self, configuration=dict(self.configuration) | configuration)
 
 
 class Checkpoint(NamedTuple):
@@ -139,8 +139,8 @@ def newest(checkpoints: Checkpoints, like: Mapping[str, np.ndarray]) -> Checkpoi
     steps, *earlier = complete
     if not checkpoints.resume:
         raise ValueError(
-            f"{folder} has checkpoints of a run that was not finished, the newest after {steps:,} steps: resume it, or"
-            " remove that folder to begin again"
+            f"{folder} has checkpoints of an earlier run, the newest after {steps:,} steps: resume it, or remove that"
+            " folder to begin again"
         )
     path = folder / str(steps)
     damage = _damage(path)

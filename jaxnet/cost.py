@@ -159,6 +159,8 @@ def accuracy(
 ) -> Float[Array, ""]:
     """The share of images, between 0 and 1, whose largest output is the one of their label.
 
+    Raises ValueError where there are no examples, or the labels are not one integer for each image.
+
     >>> from jaxnet import Layer
     >>> params = (Layer(jnp.array([[1.0], [-1.0]]), jnp.zeros(2)),)
     >>> accuracy(params, jnp.array([[1.0], [0.5]]), jnp.array([0, 1]))
@@ -169,7 +171,13 @@ def accuracy(
         return (classify(params, image) == label).astype(image.dtype)
 
     check_answers(images, labels)
-    return jnp.mean(jax.vmap(right)(jnp.asarray(images), jnp.asarray(labels)))
+    labels = jnp.asarray(labels)
+    if labels.ndim != 1 or not jnp.issubdtype(labels.dtype, jnp.integer):
+        raise ValueError(
+            f"labels has shape {labels.shape} and dtype {labels.dtype}; expected one integer for each image:"
+            " targets.argmax(axis=1) makes labels of one-hot targets"
+        )
+    return jnp.mean(jax.vmap(right)(jnp.asarray(images), labels))
 
 
 def in_chunks(mean: Mean, chunk_size: int) -> Mean:
@@ -204,6 +212,15 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
     return chunked
 
 
+def check_cost(cost: Mean | Loss) -> None:
+    """Raises TypeError where a loss, the cost of one example, stands in the place of the cost of a network."""
+    if isinstance(cost, Loss):
+        raise TypeError(
+            "cost is a loss, the cost of one example; expected a function of (params, images, targets):"
+            " functools.partial(jaxnet.cost, loss=...)"
+        )
+
+
 def check_answers(images: Array | np.ndarray, answers: Array | np.ndarray) -> None:
     """Raises ValueError unless there is at least one image, and exactly one answer (target or label) for each."""
     if len(images) == 0:
@@ -215,4 +232,7 @@ def check_answers(images: Array | np.ndarray, answers: Array | np.ndarray) -> No
 def check_target(z: Float[Array, " n_out"], target: Array | np.ndarray) -> None:
     """Raises ValueError unless the target has one number for each output neuron."""
     if target.shape != z.shape:
-        raise ValueError(f"target has shape {target.shape}; this network has {len(z)} outputs, so expected {z.shape}")
+        raise ValueError(
+            f"target has shape {target.shape}; this network has {len(z)} outputs, so expected {z.shape}:"
+            f" jaxnet.one_hot(labels, {len(z)}) makes targets of labels"
+        )

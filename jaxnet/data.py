@@ -128,7 +128,8 @@ def as_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> Float[Array, "n p
     pixels = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), 200):  # so many at a time stay in the processor's cache
         some = slice(start, start + 200)
-        pixels[some] = np.rint(255 * values[some])
+        with np.errstate(invalid="ignore", over="ignore"):  # what does not fit into a byte is seen below
+            pixels[some] = np.rint(255 * values[some])
         if not np.array_equal(pixels[some] / np.float32(255), values[some]):
             return jnp.asarray(images)
     return jax.device_put(pixels)

@@ -14,7 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, Num, PyTree
 
-from jaxnet.cost import Mean, check_answers
+from jaxnet.cost import Mean, check_answers, check_cost
 from jaxnet.cost import cost as mean_cost
 from jaxnet.network import Params
 
@@ -51,6 +51,7 @@ def step(
     such as `average_gradient`, is given. Optimizers that search along the way (`optax.lbfgs`) or watch the cost
     (`optax.contrib.reduce_on_plateau`) get it as `value` and `value_fn`; for all others XLA leaves it out.
     """
+    check_cost(cost)
 
     def cost_here(params: Params) -> Array:
         return cost(params, images, targets)
@@ -144,7 +145,8 @@ def descend(
       `lambda state: state.params`, an accuracy by `lambda state: accuracy(state.params, images, labels)`.
     - `cost` and `gradient` as in `step`.
     - `order` is a function of (key, number of the epoch, n) for examples in another order, or drawn with replacement:
-      `lambda key, index, n: jax.random.randint(jax.random.fold_in(key, index), (n,), 0, n)`.
+      `lambda key, index, n: jax.random.randint(jax.random.fold_in(key, index), (n,), 0, n)`. Not for a full batch,
+      which has no order.
 
     It keeps the orders of all the epochs, 4 bytes for every example seen; for long runs, with progress and checkpoints,
     there is `train`. Neither jitted nor checked for a cost that is not finite. Raises ValueError for a batch size that
@@ -163,6 +165,8 @@ def descend(
     every = steps if every is None else every
     if not 1 <= batch_size <= n:
         raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {n}, the number of examples")
+    if batch_size == n and order is not shuffled:
+        raise ValueError(f"batch_size is {n}, all the examples, which are in no order: leave order out")
     if every < 1 or steps < every or steps % every:
         raise ValueError(f"steps is {steps} and every {every}; steps must be a multiple of every, at least 1")
     move = functools.partial(epoch, optimizer=optimizer, cost=cost, gradient=gradient, batch_size=batch_size)

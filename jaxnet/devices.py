@@ -45,8 +45,8 @@ def number() -> int:
 
 
 def any_process(wishes: Sequence[bool]) -> list[bool]:
-    """What any of the processes wishes, so that all do the same."""
-    if jax.process_count() == 1:
+    """What any of the processes that share the work wishes, so that all of them do the same."""
+    if number() == 1 or len({device.process_index for device in jax.sharding.get_mesh().devices.flat}) == 1:
         return list(wishes)
     from jax.experimental import multihost_utils
 

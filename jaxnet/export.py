@@ -21,8 +21,10 @@ from jaxtyping import Array, Float, Int
 from jaxnet.files import write_whole
 from jaxnet.network import (
     Activation,
+    Function,
     Layer,
     Params,
+    as_activation,
     forward,
     relu,
     scaled_tanh,
@@ -49,12 +51,14 @@ def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[
     """Writes the parameters to a safetensors file, whole or not at all.
 
     The metadata gain the `sizes` and the names of the `activations`. Raises OSError where the folder cannot be written,
-    ValueError where the metadata have other ones already, or where an activation function of your own has the name of
-    one of the package's.
+    ValueError where the metadata have other ones already, where two activation functions have the same name, and for
+    parameters that are not those of one network, or not finite.
     """
     save = _safetensors().numpy.save
+    _check("params", params)
+    named = dict(_ACTIVATIONS)
     for index, (_, _, f) in enumerate(params):
-        if "," in f.name or _ACTIVATIONS.get(f.name, f).function != f.function:
+        if "," in f.name or named.setdefault(f.name, f).function != f.function:
             raise ValueError(
                 f"layer {index} has an activation function named {f.name!r}, by which it would not be found again:"
                 " give Activation(function, derivative, name) another name, without a comma"
@@ -74,7 +78,7 @@ def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[
 
 
 def load_params(
-    path: str | os.PathLike[str], *, activations: Mapping[str, Activation] | None = None
+    path: str | os.PathLike[str], *, activations: Mapping[str, Activation | Function] | None = None
 ) -> tuple[Params, dict[str, str]]:
     """The parameters and the metadata of a file written by `save_params`.
 
@@ -99,7 +103,7 @@ def load_params(
     names = [f"layers.{index}.{array}" for index in range(depth) for array in _ARRAYS]
     if not arrays or set(names) != set(arrays):
         raise ValueError(f"{name} holds {sorted(arrays)}; expected {', '.join(names) or 'layers.0.weights'}")
-    functions = _functions(name, metadata, depth, dict(activations or {}))
+    functions = _functions(name, metadata, depth, activations or {})
     params = tuple(
         Layer(jnp.asarray(arrays[f"layers.{index}.weights"]), jnp.asarray(arrays[f"layers.{index}.biases"]), function)
         for index, function in enumerate(functions)
@@ -111,11 +115,13 @@ def load_params(
     return params, metadata
 
 
-def _functions(name: str, metadata: dict[str, str], depth: int, own: dict[str, Activation]) -> list[Activation]:
+def _functions(
+    name: str, metadata: dict[str, str], depth: int, own: Mapping[str, Activation | Function]
+) -> list[Activation]:
     """The layers' activation functions, by the names in the metadata."""
     before = [metadata.get("activation", sigmoid.name)] * (depth - 1) + [metadata.get("output", sigmoid.name)]
     names = metadata.setdefault("activations", ",".join(before)).split(",")
-    known = _ACTIVATIONS | own
+    known = _ACTIVATIONS | {each: as_activation(function) for each, function in own.items()}
     if len(names) != depth:
         raise ValueError(f"{name} has {depth} layers but the activations {', '.join(names)}; expected one for each")
     for each in names:

@@ -8,7 +8,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,14 @@ class Activation:
     def __repr__(self) -> str:
         return self.name
 
+    def __deepcopy__(self, _memo: Any) -> "Activation":
+        return self
+
+    def __reduce__(self) -> Any:  # to be pickled; the package's own by name
+        return (
+            self.name if globals().get(self.name) is self else (Activation, (self.function, self.derivative, self.name))
+        )
+
 
 def _sigmoid_derivative(z: Float[Array, " n"]) -> Float[Array, " n"]:
     a = jax.nn.sigmoid(z)
@@ -94,6 +102,14 @@ scaled_tanh = Activation(_scaled_tanh, _scaled_tanh_derivative, "scaled_tanh")
 
 softmax = Activation(jax.nn.softmax, _softmax_derivative, "softmax")
 """a_i = e^(z_i) / sum_j e^(z_j): outputs that sum to one. da_i/dz_j = a_i (delta_ij - a_j)."""
+
+
+def as_activation(function: Activation | Function) -> Activation:
+    """Any function as an `Activation`; one that the package knows with its derivative by hand."""
+    if isinstance(function, Activation):
+        return function
+    known = {each.function: each for each in (sigmoid, relu, tanh, scaled_tanh, softmax)}
+    return known.get(function) or Activation(function)
 
 
 class Layer(NamedTuple):
@@ -145,7 +161,7 @@ def init(
     """
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(f"sizes is {tuple(sizes)}; it must name at least two layers, each of at least one neuron")
-    hidden, last = (f if isinstance(f, Activation) else Activation(f) for f in (activation, output))
+    hidden, last = as_activation(activation), as_activation(output)
     drawn = _draw(key, tuple(sizes), weights, biases)
     functions = (hidden,) * (len(drawn) - 1) + (last,)
     return tuple(Layer(w, b, f) for (w, b), f in zip(drawn, functions, strict=True))
@@ -182,9 +198,15 @@ class Trace(NamedTuple):
 def trace(params: Params, image: Float[Array | np.ndarray, " n_in"]) -> Trace:
     """Every layer's weighted sums z = w a' + b and activations a = f(z), for one image.
 
-    Raises ValueError where the image has not as many pixels as the first layer has inputs. Lecture, chapter 1.
+    Raises ValueError where the image has not as many pixels as the first layer has inputs, or is made of bytes or other
+    integers. Lecture, chapter 1.
     """
     n_in = params[0].weights.shape[-1]
+    if not jnp.issubdtype(image.dtype, jnp.floating):
+        raise ValueError(
+            f"image has dtype {image.dtype}; expected floating-point numbers: divide bytes by 255, as jaxnet.dataset"
+            " does"
+        )
     if image.shape != (n_in,):
         raise ValueError(
             f"image has shape {image.shape}; this network takes one image of shape ({n_in},): use jax.vmap for many"

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Key
 
 from jaxnet import devices
 from jaxnet.checkpoint import Checkpoint, Checkpoints, keeping, newest
-from jaxnet.cost import Mean, in_chunks
+from jaxnet.cost import Mean, check_cost, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
 from jaxnet.data import Dataset, as_bytes, check, from_bytes, on_bytes, one_hot
@@ -115,6 +115,7 @@ def train(
     (6, 3)
     """
     _check_optimizer(optimizer, population=rates is not None)
+    check_cost(cost)
     _check_layers(params, ndim=2 if rates is None else 3)
     rates = None if rates is None else _checked_rates(rates, params)
     examples, targets = _on_device("dataset", params, dataset)
@@ -146,6 +147,7 @@ def train(
             epochs=epochs,
             evaluate_every=evaluate_every,
             distort=_in_words(distort),
+            activations=[layer.activation.name for layer in params],
         )
         found = newest(checkpoints, _named(state))
     rows: list[Row] = []
@@ -180,13 +182,13 @@ def train(
             raise Diverged(written(rows, compile_seconds))
 
     def told_to_stop() -> bool:
-        if progress is None:
-            return False
+        wish = False
         try:
-            progress(written(rows, compile_seconds))
+            if progress is not None:
+                progress(written(rows, compile_seconds))
         except StopIteration:
-            return devices.any_process([True])[0]
-        return devices.any_process([False])[0]
+            wish = True
+        return devices.any_process([wish])[0]
 
     def checkpoint() -> Checkpoint:
         return _checkpoint(_first(devices.replicate(state), networks), rows, (done, steps, seconds))
@@ -206,19 +208,20 @@ def train(
                 seen = None  # the last epoch's make room before this one's are made
                 seen = remake(key, index, images)
             for start in range(done % n, n, stretch):
-                size = min(stretch, n - start)
+                size, stop = min(stretch, n - start), False
                 state = move(state, rates, seen, targets, order, start, size=size)
                 done, steps = done + size, steps - -size // batch_size
                 if (index + 1) % epochs_per_evaluation == 0 or index + 1 == epochs:
                     seconds += _seconds_since(started, state)
                     evaluate_now()
-                    if told_to_stop():
-                        return result()
+                    stop = told_to_stop()
                     started = time.perf_counter()
                 if keep.due(done / n):
                     seconds += _seconds_since(started, state)
                     keep.save(steps, done / n, checkpoint())
                     started = time.perf_counter()
+                if stop:
+                    return result()
     return result()
 
 
@@ -256,7 +259,8 @@ def _epoch(
     gradient: Mean | None,
 ) -> State:
     """The stretch of an epoch that begins at `start` in the order and is `size` examples long."""
-    means = {"cost": over(cost), "gradient": over(gradient or jax.grad(cost))}
+    # A line search differentiates the cost once more: by chunk again, so that no chunk's activations are kept for it.
+    means = {"cost": over(jax.checkpoint(cost)), "gradient": over(gradient or jax.grad(cost))}
     order = jax.lax.dynamic_slice_in_dim(order, start, size)
 
     def one_network(state: State, rate: Array | None) -> State:
@@ -329,12 +333,24 @@ def _checkpoint(state: State, rows: list[Row], progress: tuple[int, int, float])
 
 
 def _named(state: State) -> dict[str, np.ndarray]:
-    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree.leaves_with_path(state)}
+    leaves = (
+        (path, jax.random.key_data(leaf) if _is_key(leaf) else leaf) for path, leaf in jax.tree.leaves_with_path(state)
+    )
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _resumed(found: Checkpoint, state: State) -> tuple[State, list[Row]]:
     """The state and the rows of a checkpoint of a run that had such a state."""
-    leaves = [jnp.asarray(found.arrays[name]) for name in _named(state)]
+
+    def leaf(name: str, like: Array) -> Array:
+        array = jnp.asarray(found.arrays[name])
+        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)) if _is_key(like) else array
+
+    leaves = [leaf(name, like) for name, like in zip(_named(state), jax.tree.leaves(state), strict=True)]
     past = {name.removeprefix("history."): array for name, array in found.arrays.items()}
     return jax.tree.unflatten(jax.tree.structure(state), leaves), rows_of(past)
 

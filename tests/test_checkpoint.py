@@ -98,7 +98,7 @@ def test_what_is_not_this_run_is_refused_by_name(data: Dataset, tmp_path: Path):
     def resume(configuration: Any, **choices: Any) -> None:
         one(data, checkpoints=Checkpoints(tmp_path, resume=True, configuration=configuration), **choices)
 
-    with pytest.raises(ValueError, match="run that was not finished, the newest after 20 steps: resume it, or remove"):
+    with pytest.raises(ValueError, match="an earlier run, the newest after 20 steps: resume it, or remove"):
         one(data, checkpoints=Checkpoints(tmp_path))
     with pytest.raises(ValueError, match="20 is of a run with loss squared_error; this one has cross_entropy"):
         resume({"loss": "cross_entropy"})
@@ -116,6 +116,45 @@ def test_what_is_not_this_run_is_refused_by_name(data: Dataset, tmp_path: Path):
         jaxnet.train(
             order, jaxnet.init(start, (6, 4, 3)), data, optax.adam(0.5), batch_size=5, epochs=6, checkpoints=kept
         )
+
+
+def test_other_activation_functions_are_refused(data: Dataset, tmp_path: Path):
+    """Their arrays have the same names and shapes."""
+    stopped(tmp_path, data)
+    start, order = jax.random.split(jax.random.key(0))
+    params = jaxnet.init(start, (6, 4, 3), activation=jaxnet.relu)
+    kept, optimizer = Checkpoints(tmp_path, resume=True), optax.sgd(0.5, momentum=0.9)
+    with pytest.raises(ValueError, match=r"run with activations \['sigmoid', 'sigmoid'\]; this one has \['relu', "):
+        jaxnet.train(order, params, data, optimizer, batch_size=5, epochs=6, test=data, checkpoints=kept)
+
+
+def test_what_the_run_itself_knows_counts_more_than_a_configuration(data: Dataset, tmp_path: Path):
+    stopped(tmp_path, data, configuration={"batch_size": "five"})
+    with pytest.raises(ValueError, match="20 is of a run with batch_size 5; this one has 10"):
+        one(data, batch_size=10, checkpoints=Checkpoints(tmp_path, resume=True, configuration={"batch_size": "five"}))
+
+
+def test_an_optimizer_with_a_key_in_its_state_resumes_to_the_same_bits(data: Dataset, tmp_path: Path):
+    start, order = jax.random.split(jax.random.key(0))
+    params, optimizer = jaxnet.init(start, (6, 4, 3)), optax.noisy_sgd(0.1, key=jax.random.key(5))
+    with jax.numpy_dtype_promotion("standard"):
+        run = functools.partial(jaxnet.train, order, params, data, optimizer, batch_size=5, epochs=4)
+        whole, _ = run()
+        with pytest.raises(Killed):
+            run(checkpoints=Checkpoints(tmp_path, seconds=0), progress=killed_after(3))
+        again, _ = run(checkpoints=Checkpoints(tmp_path, resume=True))
+    jax.tree.map(np.testing.assert_array_equal, again, whole)
+
+
+def test_ctrl_c_saves_also_where_progress_ends_the_run_in_the_same_moment(data: Dataset, tmp_path: Path):
+    def both(history: History) -> None:
+        if history.epochs[-1] == 3:
+            signal.raise_signal(signal.SIGINT)
+            raise StopIteration
+
+    with pytest.raises(Interrupted, match="stopped after 15 steps"):
+        one(data, progress=both, checkpoints=Checkpoints(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["15"]
 
 
 def flip(file: Path) -> None:

@@ -1,4 +1,7 @@
 import math
+import re
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -113,6 +116,41 @@ def test_a_mean_in_chunks_needs_the_memory_of_a_chunk_only():
         return analysis.temp_size_in_bytes
 
     assert temporary_bytes(1_000) < 0.2 * temporary_bytes(20_000)
+
+
+def test_targets_for_labels_and_a_loss_for_a_cost_are_refused():
+    """In a program of its own, since here the shapes and types in the annotations are checked first."""
+    code = """
+import jax, jax.numpy as jnp, jaxnet, numpy as np, optax
+params, images, labels = jaxnet.init(jax.random.key(0), (3, 2)), np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
+targets = jaxnet.one_hot(labels, 2)
+for attempt in (
+    lambda: jaxnet.accuracy(params, images, targets),
+    lambda: jax.jit(jaxnet.accuracy)(params, images, targets),
+    lambda: jaxnet.cost(params, images, labels),
+    lambda: jaxnet.forward(params, np.ones(3, np.uint8)),
+    lambda: jaxnet.descend(jax.random.key(0), params, np.ones((4, 3), int), targets, optax.sgd(1), batch_size=2,
+                           steps=1),
+    lambda: jaxnet.train(jax.random.key(0), params, jaxnet.Dataset(images, labels), optax.sgd(1.0), batch_size=2,
+                         epochs=1, cost=jaxnet.cross_entropy),
+):
+    try:
+        print(attempt())
+    except (TypeError, ValueError) as error:
+        print(type(error).__name__, error)
+"""
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    labels = r"ValueError labels has shape \(4, 2\) and dtype float32; expected one integer for each image"
+    expected = [
+        labels,
+        labels,
+        r"ValueError target has shape \(\); this network has 2 outputs.*jaxnet.one_hot\(labels, 2\)",
+        r"ValueError image has dtype uint8; expected floating-point numbers: divide bytes by 255",
+        r"ValueError image has dtype int32; expected floating-point numbers",
+        r"TypeError cost is a loss, the cost of one example; expected .*functools.partial\(jaxnet.cost, loss=...\)",
+    ]
+    for line, pattern in zip(printed.splitlines(), expected, strict=True):
+        assert re.match(pattern, line), line
 
 
 def test_missing_superfluous_and_misshapen_answers_are_refused():

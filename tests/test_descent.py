@@ -222,6 +222,8 @@ def test_each_order_is_another_permutation_and_batches_go_on_from_one_epoch_to_t
     epochs = np.diff(sums, axis=0).reshape(-1, n)
     assert [sorted(epoch) for epoch in epochs.tolist()] == [list(range(n))] * 4
     assert len({tuple(epoch) for epoch in epochs.tolist()}) == 4
+    with pytest.raises(ValueError, match="batch_size is 7, all the examples, which are in no order: leave order out"):
+        descended(optimizer=optax.sgd(-1.0), batch_size=7, order=lambda _key, _index, n: jnp.arange(n))
     backwards = descended(optimizer=optax.sgd(-1.0), order=lambda _key, _index, n: jnp.arange(n)[::-1])[1]
     np.testing.assert_array_equal(np.diff(backwards, axis=0).reshape(-1, n), [list(range(n))[::-1]] * 4)
 

@@ -70,12 +70,19 @@ def test_activation_functions_of_ones_own_are_given_when_the_file_is_read(tmp_pa
         ValueError, match=r"has the activation 'sin'; known are sigmoid, relu, .*: give it by load_params"
     ):
         jaxnet.load_params(path)
+    plain, _ = jaxnet.load_params(path, activations={"sin": jnp.sin})
+    assert plain[0].activation == jaxnet.Activation(jnp.sin)
     again, _ = jaxnet.load_params(path, activations={"sin": sine})
     jax.tree.map(np.testing.assert_array_equal, again, params)  # their structures have the same functions
     for name in ("sigmoid", "a,b"):
         other = jaxnet.init(jax.random.key(0), (3, 2), output=jaxnet.Activation(jnp.sin, jnp.cos, name))
         with pytest.raises(ValueError, match=f"layer 0 has an activation function named {name!r}"):
             jaxnet.save_params(tmp_path / "other.safetensors", other)
+    other = jaxnet.init(jax.random.key(0), (3, 4, 2), activation=lambda z: z, output=lambda z: 2 * z)
+    with pytest.raises(ValueError, match="layer 1 has an activation function named '<lambda>'"):
+        jaxnet.save_params(tmp_path / "other.safetensors", other)
+    with pytest.raises(ValueError, match=r"params: layers.0 has weights \(2, 4, 3\)"):
+        jaxnet.save_params(tmp_path / "other.safetensors", jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params))
     assert not (tmp_path / "other.safetensors").exists()
 
 

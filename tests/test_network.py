@@ -1,4 +1,7 @@
+import copy
 import math
+import pickle
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -116,6 +119,35 @@ def test_softmax_and_its_jacobian_equal_their_closed_forms():
         np.testing.assert_allclose(jaxnet.softmax(z), a, rtol=1e-14)
         by_hand = [[a[i] * ((i == j) - a[j]) for j in range(3)] for i in range(3)]
         np.testing.assert_allclose(jaxnet.softmax.derivative(z), by_hand, rtol=1e-13)
+
+
+def test_a_function_that_the_package_knows_has_its_derivative():
+    params = jaxnet.init(jax.random.key(0), (3, 4, 2), activation=jax.nn.relu, output=jax.nn.softmax)
+    assert [layer.activation for layer in params] == [jaxnet.relu, jaxnet.softmax]
+
+
+def cube(z: jax.Array) -> jax.Array:
+    return z**3
+
+
+@pytest.mark.parametrize("activation", [jaxnet.tanh, jaxnet.Activation(cube), jax.nn.gelu])
+def test_parameters_are_pickled_and_copied(activation: jaxnet.Activation):
+    params = jaxnet.init(jax.random.key(0), (3, 4, 2), activation=activation)
+    for again in (pickle.loads(pickle.dumps(params)), copy.deepcopy(params)):  # noqa: S301 (our own)
+        jax.tree.map(np.testing.assert_array_equal, again, params)  # their structures have the same functions
+
+
+def test_bytes_and_other_integers_are_refused(few: jaxnet.Dataset):
+    params, pixels = jaxnet.init(jax.random.key(0)), np.rint(255 * few.images).astype(np.uint8)
+    targets: Any = jaxnet.one_hot(few.labels)
+    for attempt in (
+        lambda: jaxnet.forward(params, pixels[0]),
+        lambda: jaxnet.accuracy(params, pixels, few.labels),
+        lambda: jaxnet.cost(params, pixels, targets),
+        lambda: jax.jit(jax.grad(jaxnet.cost))(params, pixels, targets),
+    ):
+        with pytest.raises(Exception, match="image has dtype uint8; expected floating-point|Type-check error"):
+            attempt()
 
 
 def test_the_brightest_output_is_the_choice():
