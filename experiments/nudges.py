@@ -1,4 +1,4 @@
-"""What does one image want of every weight, bias and activation, and what is left when many images have their say?
+"""What does one image want of every weight, bias and activation, and what is left when many are averaged?
 
     python -m experiments.nudges
 

@@ -1,4 +1,4 @@
-"""Does what has been written about this network come out again?
+"""Do the published numbers of this network come out again?
 
     python -m experiments.reproduce --quick --devices cpu:2
 

@@ -1,4 +1,4 @@
-"""What do hidden neurons see, and what does a network make of noise and of labels without sense?
+"""What do hidden neurons see, what does a network say to noise, can it memorise shuffled labels?
 
     python -m experiments.what_neurons_see
 
@@ -7,7 +7,7 @@ each hidden neuron most; what the network says to noise; and how networks of thi
 next to true ones. Some 40 seconds on two cores. Training makes the weights of neighbouring pixels alike, with a
 correlation of 0.66 instead of 0.00. Random pixels are mostly an 8 or a 5 to this network, for 5 % of them with an
 activation above 0.9; over --seed 0 to 4 that is 4 to 92 %, and 88 % for real digits. Shuffled labels of 1,000 images
-are learnt by heart to 84 % within 300 epochs, half of them after 51 epochs instead of 4, and are of no use: 11 % of the
+are memorised to 84 % within 300 epochs, half of them after 51 epochs instead of 4, and are of no use: 11 % of the
 test images instead of 84 % (means of five networks).
 """
 

@@ -1,1 +1,1 @@
-"""How fast it is, and next to whom."""
+"""How fast it is, compared with other software."""

@@ -1,4 +1,4 @@
-"""How fast is it, and next to whom?
+"""How fast is it, compared with other software?
 
     pip install -e '.[experiments,benchmark]'
     python -m experiments.benchmark
