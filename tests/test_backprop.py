@@ -33,11 +33,14 @@ Kind = tuple[jaxnet.Activation, jaxnet.Activation, jaxnet.Loss]
 
 
 def kinds() -> list:
-    """All of them; the fast tests take each hidden function and each output once."""
+    """All of them; the fast tests take each hidden function, and each output and loss, at least once."""
+    others = dict(
+        zip(ACTIVATIONS, [jaxnet.softmax, jaxnet.softmax, jaxnet.scaled_tanh, jaxnet.relu, jaxnet.tanh], strict=True)
+    )
     found = []
     for kind in KINDS:
         names = f"{kind[0]}-{kind[1]}-{'squared_error' if kind[2] is jaxnet.squared_error else 'cross_entropy'}"
-        fast = kind[0] == jaxnet.tanh or kind[1:] == (jaxnet.softmax, jaxnet.cross_entropy)
+        fast = kind[1] == others[kind[0]] or kind[:2] == (jaxnet.sigmoid, jaxnet.sigmoid)
         found.append(pytest.param(kind, id=names, marks=[] if fast else pytest.mark.long))
     return found
 

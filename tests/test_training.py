@@ -26,7 +26,7 @@ def trained(data: Dataset, **options: Any) -> tuple[jaxnet.Params, jaxnet.Histor
     return jaxnet.train(options.pop("key", jax.random.key(1)), params, data, optimizer, **options)
 
 
-@pytest.mark.parametrize("batch_size", [1, 10, 103])
+@pytest.mark.parametrize("batch_size", [pytest.param(1, marks=pytest.mark.long), 10, 103])
 def test_a_run_is_epochs_of_shuffled_steps(few: Dataset, batch_size: int):
     """Each epoch has an order of its own; a single step is repeated for the full batch."""
     params, _ = trained(few, batch_size=batch_size)
@@ -49,7 +49,7 @@ def test_a_whole_run_by_hand_equals_the_run_by_autodiff(few: Dataset):
     jax.tree.map(close, by_hand, autodiff)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 10, 51, 102])
+@pytest.mark.parametrize("chunk_size", [10, 51])
 def test_a_full_batch_in_chunks_equals_the_full_batch(few: Dataset, chunk_size: int):
     whole, whole_history = trained(few, batch_size=103, gradient_norm=True)
     chunked, chunked_history = trained(few, batch_size=103, chunk_size=chunk_size, gradient_norm=True)
@@ -108,10 +108,15 @@ def test_the_history_tells_what_the_functions_say(few: Dataset, mnist: tuple[Dat
     ("precise", "options"),
     [
         (False, {"batch_size": 10}),
-        (True, {"batch_size": 10}),
-        (False, {"batch_size": 10, "evaluate_every": 4}),
-        (False, {"batch_size": 103}),
-        (False, {"batch_size": 20, "distort": functools.partial(jaxnet.distort, rotation=5.0)}),
+        *(
+            pytest.param(*case, marks=pytest.mark.long)
+            for case in (
+                (True, {"batch_size": 10}),
+                (False, {"batch_size": 10, "evaluate_every": 4}),
+                (False, {"batch_size": 103}),
+                (False, {"batch_size": 20, "distort": functools.partial(jaxnet.distort, rotation=5.0)}),
+            )
+        ),
     ],
 )
 def test_nothing_is_compiled_while_the_clock_of_the_history_runs(
@@ -210,7 +215,7 @@ def population(seeds: list[int]) -> jaxnet.Params:
     return jax.vmap(jaxnet.init)(jnp.stack([jax.random.key(seed) for seed in seeds]))
 
 
-@pytest.mark.parametrize("batch_size", [10, 103])
+@pytest.mark.parametrize("batch_size", [10, pytest.param(103, marks=pytest.mark.long)])
 def test_a_member_of_a_population_equals_the_same_run_alone(few: Dataset, batch_size: int):
     seeds, rates = [0, 1, 0], [0.5, 0.5, 2.0]
     choices: dict[str, Any] = {"batch_size": batch_size, "test": few, "gradient_norm": True}

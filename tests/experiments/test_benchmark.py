@@ -25,12 +25,6 @@ SMALL = (
 )
 
 
-@pytest.fixture(autouse=True)
-def loaded(monkeypatch: pytest.MonkeyPatch, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
-    """Reading the files takes longer than most of what is tested here."""
-    monkeypatch.setattr(jaxnet, "load", lambda _name: mnist)
-
-
 class InThisProcess:
     """A worker without a process of its own."""
 

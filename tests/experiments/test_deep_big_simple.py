@@ -23,12 +23,6 @@ SMALL = ("--limit", "120", "--hidden", "20", "--epochs", "3", "--batch-size", "2
 
 
 @pytest.fixture(autouse=True)
-def loaded(monkeypatch: pytest.MonkeyPatch, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
-    """Reading the files takes longer than most of what is tested here."""
-    monkeypatch.setattr(jaxnet, "load", lambda _name: mnist)
-
-
-@pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch):
     """Measuring this one takes longer than all else here."""
     monkeypatch.setattr(roofline, "measure", lambda: roofline.Machine(operations=1e11, bytes=1e10))
@@ -73,6 +67,7 @@ def test_the_error_and_its_interval(few: Dataset):
     assert all(list(mistake["guesses"]) == [7, 1] and mistake["label"] != 7 for mistake in found["mistakes"])
 
 
+@pytest.mark.long
 def test_the_script_trains_with_distortions_reads_the_test_images_once_and_draws(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import jaxnet
 from experiments.explorer import __main__ as explorer
@@ -873,7 +874,9 @@ def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: P
     labels = {f"y_{part}": np.arange(50) % 10 for part in ("train", "test")}
     np.savez(tmp_path / "own.npz", allow_pickle=False, **arrays, **labels)
     nan = random((784, 3, 10), jaxnet.sigmoid, jaxnet.sigmoid)
-    jaxnet.save_params(tmp_path / "nan.safetensors", (nan[0], nan[1]._replace(biases=nan[1].biases * jnp.nan)))
+    jaxnet.save_params(tmp_path / "nan.safetensors", nan)
+    damaged = load_file(tmp_path / "nan.safetensors")
+    save_file(damaged | {"layers.1.biases": np.full(10, np.nan, np.float32)}, tmp_path / "nan.safetensors")
     (tmp_path / "junk.safetensors").write_bytes(b"junk")
     saved(tmp_path / "small.safetensors", (100, 16, 10))
     saved(tmp_path / "flat.safetensors", (784, 10))

@@ -50,9 +50,7 @@ def test_every_point_of_a_sweep_is_that_network_on_its_own(few: Dataset):
     assert points[3]["train"][1] == pytest.approx(100 * history.train_accuracy[-1], abs=1e-4)
 
 
-def test_the_choice_is_made_by_the_held_out_images_and_read_on_the_test_images(
-    tmp_path: Path, monkeypatch, capsys, mnist
-):
+def test_the_choice_is_made_by_the_held_out_images_and_read_on_the_test_images(tmp_path: Path, monkeypatch, capsys):
     """Networks that are not trained: held-out images are read well near a rate of 0.25 and from large weights."""
     judged_by, biases = [], []
 
@@ -75,7 +73,6 @@ def test_the_choice_is_made_by_the_held_out_images_and_read_on_the_test_images(
             train_accuracy=1 - rows
         )
 
-    monkeypatch.setattr(jaxnet, "load", lambda _: mnist)
     monkeypatch.setattr(recipes, "descend", descend)
     plain, momentum = ([sweep for sweep in SWEEPS if sweep.departure == name] for name in (PLAIN, MOMENTUM))
     monkeypatch.setattr(ninety_six, "SWEEPS", (*plain[1:3], momentum[0]))

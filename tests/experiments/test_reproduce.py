@@ -161,7 +161,7 @@ def test_momentum_is_that_of_optax():
         np.testing.assert_allclose(np.asarray(update), -0.5 * np.asarray(their_update), rtol=1e-6)
 
 
-def test_what_a_run_prints_and_draws_comes_from_its_record_alone(tmp_path: Path, monkeypatch, capsys, mnist):
+def test_what_a_run_prints_and_draws_comes_from_its_record_alone(tmp_path: Path, monkeypatch, capsys):
     """Networks that are not trained: at 95 % throughout, at a cost of 0.3."""
 
     def history_of(name: str, _key: jax.Array, seeds: int, *_: Dataset) -> jaxnet.History:
@@ -170,7 +170,6 @@ def test_what_a_run_prints_and_draws_comes_from_its_record_alone(tmp_path: Path,
         percents, costs = 0.95 * flat, 0.3 * flat
         return jaxnet.History(epochs, epochs, epochs, epochs, costs, percents, costs, costs, percents, 0.0)
 
-    monkeypatch.setattr(jaxnet, "load", lambda _: mnist)
     monkeypatch.setattr(reproduce, "history", history_of)
     only, out = ("lecture", "nielsen-30", "rate-0.25", "all-images"), ["--out", str(tmp_path)]
     rows = main(reproduce, monkeypatch, "--only", *only, "--limit", "60", *out)["results"]["rows"]
@@ -203,7 +202,6 @@ def test_the_script_trains_the_networks_of_its_rows(tmp_path: Path, monkeypatch,
 
 def test_shallues_rows_are_searched_with_the_choices_of_steps_to_target(monkeypatch, mnist):
     taken = []
-    monkeypatch.setattr(jaxnet, "load", lambda _: mnist)
     monkeypatch.setattr(networks, "initial", lambda key, *choices: (jax.random.key_data(key).tolist(), *choices))
     for module in (reproduce, steps_to_goal):
         monkeypatch.setattr(module, "fewest_steps", lambda *arguments: taken.append(arguments) or [])

@@ -8,18 +8,11 @@ from typing import Any
 
 import pytest
 
-import jaxnet
 from experiments import scaling
 from experiments.reports import scaling as report
 from tests.experiments.commands import PNG, main, refused
 
 SMALL = "--limit 64 --hidden 5 --batch-size 8 --networks 1 --steps 2 --repeats 1"
-
-
-@pytest.fixture(autouse=True)
-def loaded(monkeypatch: pytest.MonkeyPatch, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
-    """Reading the files takes longer than most of what is tested here."""
-    monkeypatch.setattr(jaxnet, "load", lambda _name: mnist)
 
 
 def test_one_device_is_measured_recorded_printed_and_drawn(

@@ -41,12 +41,6 @@ def by_a_plain_loop(record: dict, batch_size: int, rate: float, seed: int, train
         before, step = now, step + 1
 
 
-@pytest.fixture(autouse=True)
-def loaded_once(monkeypatch: pytest.MonkeyPatch, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
-    load = jaxnet.load
-    monkeypatch.setattr(jaxnet, "load", lambda name: mnist if name == "mnist" else load(name))
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
     """What a run of two batch sizes recorded, and its folder."""
