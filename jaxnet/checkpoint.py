@@ -49,6 +49,9 @@ class Checkpoints:
     resume: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+
     def of_a_run(self, **configuration: Any) -> "Checkpoints":
         """The same, for a run that is this besides."""
         return replace(self, configuration=dict(self.configuration) | configuration)

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key, Num, PyTree
 
 from jaxnet.cost import Mean, check_answers, check_cost
 from jaxnet.cost import cost as mean_cost
-from jaxnet.network import Params
+from jaxnet.network import Params, check_key
 
 _FETCHED = 160
 """Examples fetched at once where batches are smaller: XLA shares each fetch by index among the cores of a CPU, which
@@ -111,6 +111,13 @@ def epoch(
     return state
 
 
+def check_whole(**numbers: Any) -> None:
+    """Raises TypeError, naming it, where one of these is no whole number."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            raise TypeError(f"{name} is {value!r}; expected a whole number")
+
+
 def shuffled(key: Key[Array, ""], index: Int[Array, ""] | int, n: int) -> Int[Array, " n"]:
     """The order of the n examples in epoch number `index` of a run with this key: a permutation of 0 ... n-1.
 
@@ -160,9 +167,11 @@ def descend(
     >>> biases.shape
     (3, 8)
     """
+    check_key(key)
     check_answers(images, targets)
     images, targets, n = jnp.asarray(images), jnp.asarray(targets), len(images)
     every = steps if every is None else every
+    check_whole(batch_size=batch_size, steps=steps, every=every)
     if not 1 <= batch_size <= n:
         raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {n}, the number of examples")
     if batch_size == n and order is not shuffled:

@@ -104,10 +104,18 @@ softmax = Activation(jax.nn.softmax, _softmax_derivative, "softmax")
 """a_i = e^(z_i) / sum_j e^(z_j): outputs that sum to one. da_i/dz_j = a_i (delta_ij - a_j)."""
 
 
+def check_key(key: Any) -> None:
+    """Raises TypeError where a number, such as a seed, stands in the place of a key."""
+    if not isinstance(key, jax.Array):
+        raise TypeError(f"key is {key!r}; expected a key of JAX, such as jax.random.key(0)")
+
+
 def as_activation(function: Activation | Function) -> Activation:
-    """Any function as an `Activation`; one that the package knows with its derivative by hand."""
+    """Any function as an `Activation`; one that the package knows with its derivative by hand. Raises TypeError."""
     if isinstance(function, Activation):
         return function
+    if not callable(function):
+        raise TypeError(f"an activation function is {function!r}; expected a function, such as jaxnet.relu")
     known = {each.function: each for each in (sigmoid, relu, tanh, scaled_tanh, softmax)}
     return known.get(function) or Activation(function)
 
@@ -149,7 +157,8 @@ def init(
     - `weights`, `biases`: initializers, functions of (key, shape) such as those of `jax.nn.initializers`;
       `weights=unit_normal` is the lecture's plain normal(0, 1).
 
-    Raises ValueError for fewer than two sizes or a size below 1.
+    Raises ValueError for fewer than two sizes or a size below 1, TypeError for a number where a key belongs, and for
+    activation functions that are none.
 
     >>> params = init(jax.random.key(0))
     >>> [layer.weights.shape for layer in params]
@@ -161,6 +170,7 @@ def init(
     """
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(f"sizes is {tuple(sizes)}; it must name at least two layers, each of at least one neuron")
+    check_key(key)
     hidden, last = as_activation(activation), as_activation(output)
     drawn = _draw(key, tuple(sizes), weights, biases)
     functions = (hidden,) * (len(drawn) - 1) + (last,)

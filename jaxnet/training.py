@@ -22,9 +22,9 @@ from jaxnet.cost import Mean, check_cost, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
 from jaxnet.data import Dataset, as_bytes, check, from_bytes, on_bytes, one_hot
-from jaxnet.descent import State, epoch, shuffled
+from jaxnet.descent import State, check_whole, epoch, shuffled
 from jaxnet.history import Examples, History, Metrics, Row, columns, evaluate, rows_of, written
-from jaxnet.network import Params, sizes_of
+from jaxnet.network import Params, check_key, sizes_of
 
 Distortion = Callable[[Key[Array, ""], Float[Array, " pixels"]], Float[Array, " pixels"]]
 """An image as another hand could have written it, by a key."""
@@ -98,9 +98,9 @@ def train(
 
     Under `jax.set_mesh(devices.mesh())` the examples of each batch are shared out among the devices, or the networks of
     a population. The given `params` stay as they are. Raises ValueError for arguments out of bounds and data or
-    checkpoints that do not fit the network, TypeError where `optimizer` is no transformation, or is one beside `rates`,
-    `Diverged` as soon as an evaluation finds a cost that is not finite (in a population: when none is finite, for a
-    sweep of rates is meant to find those that are too large), and OSError where a checkpoint cannot be written.
+    checkpoints that do not fit the network, TypeError for arguments of another kind (a seed for a key, a loss for a
+    cost), `Diverged` as soon as an evaluation finds a cost that is not finite (in a population: when none is finite,
+    for a sweep of rates is meant to find those that are too large), and OSError where a checkpoint cannot be written.
     Lecture, chapter 2.
 
     >>> from jaxnet import init
@@ -114,6 +114,7 @@ def train(
     >>> history.train_cost.shape
     (6, 3)
     """
+    check_key(key)
     _check_optimizer(optimizer, population=rates is not None)
     check_cost(cost)
     _check_layers(params, ndim=2 if rates is None else 3)
@@ -369,6 +370,7 @@ def _first(tree: Any, networks: int | None) -> Any:
 
 
 def _check_range(name: str, value: int, low: int, high: int | None) -> None:
+    check_whole(**{name: value})
     if value < low or (high is not None and value > high):
         expected = f"at least {low}" if high is None else f"between {low} and {high}, the number of examples"
         raise ValueError(f"{name} is {value}; it must be {expected}")
@@ -403,10 +405,10 @@ def _check_layers(params: Params, ndim: int) -> None:
     n_in = params[0].weights.shape[-1] if params else 0
     for index, (w, b, _) in enumerate(params):
         if w.ndim != ndim or b.shape != w.shape[:-1] or w.shape[-1] != n_in:
-            stacked = "" if ndim == 2 else "a leading axis of networks, "
-            raise ValueError(
-                f"layer {index} has weights {w.shape} and biases {b.shape}; expected {stacked}n_out and {n_in} inputs"
-            )
+            expected = f"n_out and {n_in} inputs"
+            if ndim == 3:
+                expected = f"a leading axis of networks, {expected}: jax.vmap(jaxnet.init)(keys) makes such"
+            raise ValueError(f"layer {index} has weights {w.shape} and biases {b.shape}; expected {expected}")
         n_in = w.shape[-2]
     if not params:
         raise ValueError("params has no layers; jaxnet.init makes some")
@@ -414,6 +416,8 @@ def _check_layers(params: Params, ndim: int) -> None:
 
 def _on_device(name: str, params: Params, data: Dataset) -> tuple[Examples, Array]:
     """The examples, and the targets of their labels."""
+    if not isinstance(data, Dataset):
+        raise TypeError(f"{name} is of type {type(data).__name__}; jaxnet.dataset(images, labels) makes a Dataset")
     n_in, *_, n_out = sizes_of(params)
     try:
         check(data)

@@ -118,12 +118,15 @@ def test_a_mean_in_chunks_needs_the_memory_of_a_chunk_only():
     assert temporary_bytes(1_000) < 0.2 * temporary_bytes(20_000)
 
 
-def test_targets_for_labels_and_a_loss_for_a_cost_are_refused():
+def test_arguments_of_another_kind_are_refused_by_name():
     """In a program of its own, since here the shapes and types in the annotations are checked first."""
     code = """
 import jax, jax.numpy as jnp, jaxnet, numpy as np, optax
 params, images, labels = jaxnet.init(jax.random.key(0), (3, 2)), np.ones((4, 3), np.float32), np.array([0, 1, 1, 0])
 targets = jaxnet.one_hot(labels, 2)
+def train(**other):
+    choices = {"key": jax.random.key(0), "dataset": jaxnet.Dataset(images, labels), "batch_size": 2, "epochs": 1}
+    return jaxnet.train(params=params, optimizer=optax.sgd(1.0), **(choices | other))
 for attempt in (
     lambda: jaxnet.accuracy(params, images, targets),
     lambda: jax.jit(jaxnet.accuracy)(params, images, targets),
@@ -131,8 +134,15 @@ for attempt in (
     lambda: jaxnet.forward(params, np.ones(3, np.uint8)),
     lambda: jaxnet.descend(jax.random.key(0), params, np.ones((4, 3), int), targets, optax.sgd(1), batch_size=2,
                            steps=1),
-    lambda: jaxnet.train(jax.random.key(0), params, jaxnet.Dataset(images, labels), optax.sgd(1.0), batch_size=2,
-                         epochs=1, cost=jaxnet.cross_entropy),
+    lambda: train(cost=jaxnet.cross_entropy),
+    lambda: train(key=0),
+    lambda: train(batch_size="full"),
+    lambda: train(epochs=1.0),
+    lambda: train(dataset=(images, labels)),
+    lambda: jaxnet.init(0),
+    lambda: jaxnet.init(jax.random.key(0), activation="relu"),
+    lambda: jaxnet.descend(0, params, images, targets, optax.sgd(1.0), batch_size=2, steps=1),
+    lambda: jaxnet.descend(jax.random.key(0), params, images, targets, optax.sgd(1.0), batch_size=2.0, steps=1),
 ):
     try:
         print(attempt())
@@ -148,6 +158,14 @@ for attempt in (
         r"ValueError image has dtype uint8; expected floating-point numbers: divide bytes by 255",
         r"ValueError image has dtype int32; expected floating-point numbers",
         r"TypeError cost is a loss, the cost of one example; expected .*functools.partial\(jaxnet.cost, loss=...\)",
+        r"TypeError key is 0; expected a key of JAX, such as jax.random.key\(0\)",
+        r"TypeError batch_size is 'full'; expected a whole number",
+        r"TypeError epochs is 1.0; expected a whole number",
+        r"TypeError dataset is of type tuple; jaxnet.dataset\(images, labels\) makes a Dataset",
+        r"TypeError key is 0; expected a key of JAX",
+        r"TypeError an activation function is 'relu'; expected a function, such as jaxnet.relu",
+        r"TypeError key is 0; expected a key of JAX",
+        r"TypeError batch_size is 2.0; expected a whole number",
     ]
     for line, pattern in zip(printed.splitlines(), expected, strict=True):
         assert re.match(pattern, line), line

@@ -62,6 +62,8 @@ def checkpoints(folder: Path, config: Any) -> Checkpoints:
     check_at_least(config.saving, save_seconds=0, save_epochs=1, keep=1)
     chosen = {name: value for name, value in asdict(config).items() if name != "saving"}
     saving: Saving = config.saving
+    if saving.resume and not any((folder / CHECKPOINTS).glob("*")):
+        print(f"there is nothing to resume in {folder}: it begins with the first epoch")
     return Checkpoints(
         folder / CHECKPOINTS,
         seconds=saving.save_seconds,

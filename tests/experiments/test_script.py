@@ -12,6 +12,7 @@ import pytest
 import jaxnet
 from experiments import __main__ as everything
 from experiments import full_batch_vs_sgd, train_digits
+from experiments.common import script
 from tests.experiments.commands import refused
 
 
@@ -33,6 +34,15 @@ def test_redraw_without_a_record_and_with_a_damaged_one(tmp_path: Path, monkeypa
     assert f"was written by version 0.6.0 and this is {jaxnet.__version__}: run the experiment again" in said
     (tmp_path / "record.json").write_text("{")
     assert "record.json is damaged" in refused(train_digits, monkeypatch, "--redraw", "--out", str(tmp_path))
+
+
+def test_a_resume_without_a_checkpoint_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    config = train_digits.Config(saving=script.Saving(resume=True))
+    script.checkpoints(tmp_path, config)
+    assert f"there is nothing to resume in {tmp_path}: it begins with the first epoch" in capsys.readouterr().out
+    (tmp_path / "checkpoints" / "5").mkdir(parents=True)
+    script.checkpoints(tmp_path, config)
+    assert capsys.readouterr().out == ""
 
 
 SCRIPTS = sorted(
