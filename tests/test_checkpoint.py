@@ -270,7 +270,7 @@ def test_a_script_resumes_and_removes_what_is_done(tmp_path: Path, monkeypatch: 
             main(train_digits, monkeypatch, *options, "--out", out)
     assert stop.value.code == 130
     assert not (tmp_path / "out" / "record.json").exists()
-    assert "not finished, the newest after 40 steps" in refused(train_digits, monkeypatch, *options, "--out", out)
+    assert "an earlier run, the newest after 40 steps" in refused(train_digits, monkeypatch, *options, "--out", out)
     assert "run with rate 1.0; this one has 2.0" in refused(
         train_digits, monkeypatch, *options, "--resume", "--rate", "2", "--out", out
     )
