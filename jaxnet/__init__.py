@@ -5,7 +5,7 @@ At the top level stands what a first program needs, in the order of the lectures
 `jaxnet.devices.mesh`.
 """
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 from jaxnet import calculus, chain_rule, devices, importance, landscape
 from jaxnet.backprop import average_gradient, backprop, nudges
@@ -35,7 +35,10 @@ from jaxnet.network import (
 )
 from jaxnet.training import Diverged, train
 
-__version__ = version("jaxnet")
+try:
+    __version__ = version("jaxnet")
+except PackageNotFoundError:  # a checkout that is not installed
+    __version__ = "0+unknown"
 
 __all__ = [
     # What a neural network is: neurons, layers, weights and biases (network.py)

@@ -3,13 +3,13 @@
 import json
 import math
 import tempfile
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+import jaxnet
 from jaxnet.files import write_whole
 
 Record = dict[str, Any]
@@ -46,7 +46,7 @@ def read_record(folder: Path, name: str) -> Record:
         raise ValueError(f"{path} is damaged: {error}") from error
     if not isinstance(record, dict) or record.get("experiment") != name:
         raise ValueError(f"{path} is not a record of {name}; choose another folder with --out")
-    ours = version("jaxnet")
+    ours = jaxnet.__version__
     written_by = record.get("versions", {}).get("jaxnet", ours)
     if written_by.split(".")[:2] != ours.split(".")[:2]:
         raise ValueError(f"{path} was written by version {written_by} and this is {ours}: run the experiment again")

@@ -177,9 +177,9 @@ def keep_compiled() -> None:
 
 def environment(machine: Machine) -> Record:
     """Versions and device, for the record."""
-    packages = ("jax", "jaxlib", "jaxnet", "numpy", "optax")
+    packages = {package: version(package) for package in ("jax", "jaxlib", "numpy", "optax")}
     return {
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
+        "versions": {"python": platform.python_version(), "jaxnet": jaxnet.__version__, **packages},
         "device": described(machine),
     }
 
