@@ -20,23 +20,20 @@ from jaxtyping import Array, Float, Int
 
 from jaxnet.files import write_whole
 from jaxnet.network import (
+    ACTIVATIONS,
     Activation,
     Function,
     Layer,
     Params,
     as_activation,
     forward,
-    relu,
-    scaled_tanh,
     sigmoid,
     sizes_of,
-    softmax,
-    tanh,
 )
 
 _PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
 _ARRAYS = ("weights", "biases")
-_ACTIVATIONS = {activation.name: activation for activation in (sigmoid, relu, tanh, scaled_tanh, softmax)}
+_ACTIVATIONS = {activation.name: activation for activation in ACTIVATIONS}
 
 
 def _safetensors() -> ModuleType:

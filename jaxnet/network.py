@@ -116,8 +116,12 @@ def as_activation(function: Activation | Function) -> Activation:
         return function
     if not callable(function):
         raise TypeError(f"an activation function is {function!r}; expected a function, such as jaxnet.relu")
-    known = {each.function: each for each in (sigmoid, relu, tanh, scaled_tanh, softmax)}
+    known = {each.function: each for each in ACTIVATIONS}
     return known.get(function) or Activation(function)
+
+
+ACTIVATIONS = (sigmoid, relu, tanh, scaled_tanh, softmax)
+"""Those of the package."""
 
 
 class Layer(NamedTuple):

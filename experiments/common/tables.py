@@ -1,5 +1,6 @@
 """Numbers, batches, neurons and weights in words, and tables of them."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Sequence
@@ -14,6 +15,12 @@ def number(value: float) -> str:
         if size <= value < 1e12:
             return f"{value / size:.3g} {name}"
     return f"{float(f'{value:.3g}'):,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
+
+
+def network(sizes: Sequence[int]) -> str:
+    """The neurons of each layer, and the number of weights and biases."""
+    numbers = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
+    return f"{'-'.join(map(str, sizes))}: {numbers:,} weights and biases"
 
 
 def batch_name(batch_size: int, n: int) -> str:

@@ -1,6 +1,5 @@
 """A big network trained on distorted digits: its rows, its error, the distortions, the mistakes that are left."""
 
-import itertools
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -19,10 +18,8 @@ def print_training(record: script.Record) -> None:
 
 def beginning(results: script.Record) -> str:
     """The network and the head of the table of its training."""
-    sizes = results["sizes"]
-    numbers = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
     return (
-        f"{'-'.join(map(str, sizes))}: {numbers:,} weights and biases, {results['images']:,} images\n"
+        f"{tables.network(results['sizes'])}, {results['images']:,} images\n"
         "epoch  train cost    error  held-out error  seconds"
     )
 

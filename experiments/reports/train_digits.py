@@ -1,12 +1,11 @@
 """A training: its rows, the confusion matrix, the worst mistakes, the first layer's weights."""
 
-import itertools
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from experiments.common import drawing, script
+from experiments.common import drawing, script, tables
 
 
 def print_training(record: script.Record) -> None:
@@ -23,10 +22,8 @@ def print_training(record: script.Record) -> None:
 
 def beginning(results: script.Record) -> str:
     """The network and the head of the table of its training."""
-    sizes = results["sizes"]
-    numbers = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(sizes))
     return (
-        f"{'-'.join(map(str, sizes))}: {numbers:,} weights and biases, {results['images']:,} images\n"
+        f"{tables.network(results['sizes'])}, {results['images']:,} images\n"
         "epoch  train cost  accuracy   test cost  accuracy  |gradient|  seconds"
     )
 
