@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxnet.cost import Loss, Penalty, chain, check_answers, check_target, squared_error
+from jaxnet.cost import Loss, Penalty, chain, squared_error
+from jaxnet.kinds import check_example, check_examples, described
 from jaxnet.network import Layer, Params, not_written, trace
 
 
@@ -35,9 +36,9 @@ def errors(
     where the loss or an activation function has no derivative written by hand, ValueError where image or target do not
     fit. Nielsen, BP1, BP2.
     """
+    check_example(params, image, target)
     check_by_hand(params, loss)
     zs, activations = trace(params, image)
-    check_target(zs[-1], target)
     delta = loss.delta(zs[-1], jnp.asarray(target), params[-1].activation)
     deltas = [delta]
     for layer in range(len(params) - 1, 0, -1):
@@ -47,10 +48,12 @@ def errors(
     return (jnp.asarray(image), *activations[:-1]), tuple(reversed(deltas))
 
 
-def check_by_hand(params: Params, loss: Any) -> None:
-    """Raises TypeError where the loss or an activation function has no derivative written by hand."""
+def check_by_hand(params: Params, loss: Any, penalty: Any = None) -> None:
+    """Raises TypeError where loss, penalty or an activation function has no derivative written by hand."""
     if not isinstance(loss, Loss):
-        raise TypeError(f"loss is {loss}; backpropagation by hand needs Loss(function, slope, delta)")
+        raise TypeError(f"loss is {described(loss)}; backpropagation by hand needs Loss(function, slope, delta)")
+    if penalty is not None and not isinstance(penalty, Penalty):
+        raise TypeError(f"penalty is {described(penalty)}; backpropagation by hand needs Penalty(function, gradient)")
     for index, (_, _, f) in enumerate(params):
         if f.derivative is not_written:
             raise TypeError(
@@ -77,6 +80,8 @@ def backprop(
     >>> layer.weights, layer.biases
     (Array([[-0.]], dtype=float32), Array([-0.25], dtype=float32))
     """
+    check_example(params, image, target)
+    check_by_hand(params, loss, penalty)
     inputs, deltas = errors(params, image, target, loss=loss)
     gradient = _gradient(params, inputs, deltas)
     return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
@@ -112,7 +117,8 @@ def average_gradient(
     ) -> tuple[tuple[Float[Array, " _"], ...], tuple[Float[Array, " _"], ...]]:
         return errors(params, image, target, loss=loss)
 
-    check_answers(images, targets)
+    check_examples(params, images, targets)
+    check_by_hand(params, loss, penalty)
     inputs, deltas = jax.vmap(example_errors)(jnp.asarray(images), jnp.asarray(targets))
     gradient = tuple(
         Layer(delta.T @ a / len(images), jnp.mean(delta, axis=0), f)
@@ -177,6 +183,6 @@ def average_nudges(
     def one(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Nudges:
         return nudges(params, image, target, loss=loss)
 
-    check_answers(images, targets)
+    check_examples(params, images, targets)
     wishes = jax.vmap(one)(jnp.asarray(images), jnp.asarray(targets))
     return jax.tree.map(lambda wish: jnp.mean(wish, axis=0), wishes)

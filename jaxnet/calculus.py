@@ -13,7 +13,6 @@ Where x and v have the shape of the point:
 """
 
 import math
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -22,6 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
+
+from jaxnet.kinds import check_array, check_function, check_index, check_key, check_shape, check_tree, check_whole
+from jaxnet.memory import check_fits
 
 Scalar = Float[Array, ""]
 
@@ -36,10 +38,9 @@ def partial_derivative(f: Callable[[Any], Scalar], point: PyTree, index: int) ->
     >>> partial_derivative(lambda x: x[0] ** 2 * x[1], jnp.array([3.0, 5.0]), 0)  # 2 x_0 x_1
     Array(30., dtype=float32)
     """
-    flat, unravel = ravel_pytree(point)
     _check_scalar(f, point)
-    if not 0 <= index < flat.size:
-        raise IndexError(f"index is {index}; this point has {flat.size} variables, numbered 0 to {flat.size - 1}")
+    flat, unravel = ravel_pytree(point)
+    check_index(flat.size, f"this point has {flat.size} variables, numbered", index=index)
 
     def all_others_constant(x: Scalar) -> Scalar:
         return f(unravel(flat.at[index].set(x)))
@@ -68,7 +69,7 @@ def directional_derivative(f: Callable[[Any], Scalar], point: PyTree, direction:
     Array(25.2, dtype=float32)
     """
     _check_scalar(f, point)
-    _check_shape("direction", point, direction)
+    _check_alike("direction", direction, point)
     return jax.jvp(f, (point,), (direction,))[1]
 
 
@@ -82,7 +83,7 @@ def hessian_vector_product(f: Callable[[Any], Scalar], point: PyTree, vector: Py
     Array([10.,  6.], dtype=float32)
     """
     _check_scalar(f, point)
-    _check_shape("vector", point, vector)
+    _check_alike("vector", vector, point)
     return jax.jvp(jax.grad(f), (point,), (vector,))[1]
 
 
@@ -116,9 +117,9 @@ def sharpness(f: Callable[[Any], Scalar], point: PyTree, key: Key[Array, ""], *,
     >>> round(float(found.value), 4)
     9.0
     """
-    if iterations < 1:
-        raise ValueError(f"iterations is {iterations}; it must be at least 1")
     _check_scalar(f, point)
+    check_key(key)
+    check_whole(1, iterations=iterations)
     flat, unravel = ravel_pytree(point)
     size = min(iterations, flat.size)
 
@@ -173,6 +174,7 @@ def gradient_field(
     >>> field.gradients[0, 1]
     Array([3., 2.], dtype=float32)
     """
+    _check_axes(xs, ys)
     _check_scalar(f, jnp.zeros(2, jnp.asarray(xs).dtype))
     return Field(*on_grid(jax.value_and_grad(f), xs, ys, at_once=at_once))
 
@@ -187,58 +189,47 @@ def on_grid(
     """What f returns at every point (x, y) of a grid: a leading (ny, nx) on every leaf, row by row from ys[0].
 
     Only `at_once` points are computed side by side, which bounds the memory that f itself takes: 1 for a cost over many
-    images. Raises ValueError, with the figure, where the grid would take more than half the memory of the device.
+    images. Raises TooLarge, with the figure, where the grid does not fit.
 
     >>> on_grid(lambda point: point[0] - point[1], jnp.array([1.0, 2.0, 3.0]), jnp.array([0.0, 1.0]))
     Array([[1., 2., 3.],
            [0., 1., 2.]], dtype=float32)
     """
+    check_function("point", f=f)
+    _check_axes(xs, ys)
+    check_whole(1, at_once=at_once)
     xs, ys = jnp.asarray(xs), jnp.asarray(ys)
     each = jax.eval_shape(f, jax.ShapeDtypeStruct((2,), xs.dtype))
     check_grid(len(xs), len(ys), sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(each)), xs.dtype.itemsize)
     points = jnp.stack(jnp.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    found = jax.lax.map(f, points, batch_size=max(1, min(at_once, len(points))))
+    found = jax.lax.map(f, points, batch_size=min(at_once, len(points)))
     return jax.tree.map(lambda leaf: leaf.reshape(len(ys), len(xs), *leaf.shape[1:]), found)
 
 
 def check_grid(nx: int, ny: int, numbers: int, itemsize: int = 4) -> None:
-    """Raises ValueError, with the figure, where a grid of so many numbers a point takes half the memory or more."""
-    needed, there = nx * ny * (numbers + 6) * itemsize, _memory()  # the points themselves are held three times
-    if there is not None and needed > there / 2:
-        raise ValueError(
-            f"a grid of {nx:,} by {ny:,} points takes {needed / 1e9:,.1f} GB, more than half of the"
-            f" {there / 1e9:,.1f} GB of this device: take fewer points"
-        )
+    """Raises TooLarge, with the figure, where a grid of so many numbers a point does not fit."""
+    # The points themselves are held three times, and twice what lies in memory is needed while it is computed.
+    check_fits(f"a grid of {nx:,} by {ny:,} points", 2 * nx * ny * (numbers + 6) * itemsize)
 
 
-def _memory() -> int | None:
-    """Bytes of memory of the device, None where nobody tells."""
-    limit = (jax.devices()[0].memory_stats() or {}).get("bytes_limit")
-    if limit is None and hasattr(os, "sysconf"):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return limit
+def _check_axes(xs: Any, ys: Any) -> None:
+    check_array("xs", xs, jnp.floating, ("nx",), "the first coordinates of a grid")
+    check_array("ys", ys, jnp.floating, ("ny",), "the second coordinates of a grid")
+
+
+def _check_alike(name: str, vector: PyTree, point: PyTree) -> None:
+    check_shape(name, vector, "point", point)
+    ours, theirs = ([jnp.result_type(leaf) for leaf in jax.tree.leaves(each)] for each in (vector, point))
+    if ours != theirs:
+        raise ValueError(f"{name} has numbers of {ours[0]}; the point has {theirs[0]}, and they must be the same")
 
 
 def _check_scalar(f: Callable[[Any], Any], point: PyTree) -> None:
-    for leaf in jax.tree.leaves(point):
-        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
-            raise ValueError(
-                f"the point has numbers of {jnp.result_type(leaf)}; a nudge needs floats: 3.0 instead of 3"
-            )
-    if sum(np.size(leaf) for leaf in jax.tree.leaves(point)) == 0:
-        raise ValueError("the point has no variables; a derivative needs at least one")
+    check_function("point", f=f)
+    check_tree("point", point)
     value = jax.eval_shape(f, point)
     if getattr(value, "shape", None) != ():
         what = f"an array of shape {value.shape}" if hasattr(value, "shape") else str(jax.tree.structure(value))
-        raise ValueError(f"the function returns {what}; a derivative needs one number, of shape ()")
+        raise ValueError(f"f: the function returns {what}; a derivative needs one number, of shape ()")
     if not jnp.issubdtype(value.dtype, jnp.floating):
-        raise ValueError(f"the function returns a number of {value.dtype}; a derivative needs a float")
-
-
-def _check_shape(name: str, point: PyTree, vector: PyTree) -> None:
-    expected, found = (jax.tree.map(np.shape, tree) for tree in (point, vector))
-    if jax.tree.structure(point) != jax.tree.structure(vector) or expected != found:
-        raise ValueError(f"{name} has shape {found}; it must have the shape of the point, {expected}")
-    kinds = [[jnp.result_type(leaf) for leaf in jax.tree.leaves(tree)] for tree in (point, vector)]
-    if kinds[0] != kinds[1]:
-        raise ValueError(f"{name} has numbers of {kinds[1][0]}; the point has {kinds[0][0]}, and they must be the same")
+        raise ValueError(f"f: the function returns a number of {value.dtype}; a derivative needs a float")

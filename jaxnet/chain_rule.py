@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxnet.backprop import check_by_hand, errors
-from jaxnet.cost import Loss, check_target, squared_error
+from jaxnet.cost import Loss, squared_error
+from jaxnet.kinds import check_array, check_example, check_index, check_params, described
 from jaxnet.network import Params, trace
 
 
@@ -54,6 +55,7 @@ def factors(
     >>> factors(params, jnp.array([3.0]), jnp.array([1.0]), 0, 0, 0)  # a' = 3, a (1 - a) = 1/4, 2 (a - y) = -1
     Factors(dz_dw=Array(3., dtype=float32), da_dz=Array(0.25, dtype=float32), dc_da=Array(-1., dtype=float32))
     """
+    check_example(params, image, target)
     check_weight(params, layer, neuron, source)
     inputs, deltas = errors(params, image, target, loss=loss)
     z = params[layer].weights @ inputs[layer] + params[layer].biases
@@ -75,6 +77,12 @@ def product(factors: Factors) -> Float[Array, ""]:
     >>> float(product(Factors(jnp.array(3.0), jnp.array(0.25), jnp.array(-1.0))))
     -0.75
     """
+    if not isinstance(factors, Factors):
+        raise TypeError(f"factors is {described(factors)}; expected Factors, as chain_rule.factors returns them")
+    one = "of one weight: jax.vmap takes many"
+    check_array("dz_dw of factors", factors.dz_dw, jnp.floating, (), one)
+    for name, array in (("da_dz", factors.da_dz), ("dc_da", factors.dc_da)):
+        check_array(f"{name} of factors", array, jnp.floating, np.shape(factors.da_dz)[:1], one)
     return factors.dz_dw * jnp.sum(factors.da_dz * factors.dc_da)
 
 
@@ -98,10 +106,10 @@ def paths(
     >>> paths(params, jnp.ones(4), jnp.zeros(5), 0, 2).shape  # 2 neurons in between, 5 outputs
     (2, 5)
     """
+    check_example(params, image, target)
     check_weight(params, layer, neuron, None)
     check_by_hand(params, loss)
     zs, _ = trace(params, image)
-    check_target(zs[-1], target)
     ways = loss.slope(
         zs[-1], jnp.asarray(target), params[-1].activation
     )  # from each activation of a layer, to begin with the last
@@ -115,13 +123,9 @@ def paths(
 
 def check_weight(params: Params, layer: int, neuron: int, source: int | None) -> None:
     """Raises IndexError, with the valid range, unless the network has this weight, or bias where source is None."""
-    ranges = {"layer": (layer, len(params))}
-    if 0 <= layer < len(params):
-        n_out, n_in = params[layer].weights.shape
-        ranges["neuron"] = (neuron, n_out)
-        if source is not None:
-            ranges["source"] = (source, n_in)
-    for name, (value, number) in ranges.items():
-        if not 0 <= value < number:
-            where = "this network" if name == "layer" else f"layer {layer}"
-            raise IndexError(f"{name} is {value}; {where} has {name}s 0 to {number - 1}")
+    check_params(params)
+    check_index(len(params), "this network has layers", layer=layer)
+    n_out, n_in = params[layer].weights.shape
+    check_index(n_out, f"layer {layer} has neurons", neuron=neuron)
+    if source is not None:
+        check_index(n_in, f"layer {layer} has sources", source=source)

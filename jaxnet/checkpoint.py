@@ -7,15 +7,15 @@ that every file still is what was written (as `sha256sum -c` can tell, too).
 
 import errno
 import hashlib
-import json
+import importlib.util
 import os
 import shutil
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -25,6 +25,7 @@ import numpy as np
 
 from jaxnet import devices
 from jaxnet.files import write_whole
+from jaxnet.identity import Identity, differences
 
 _SUMS = "SHA256SUMS"
 
@@ -39,7 +40,10 @@ class Checkpoints:
     - `keep`: so many stay, the newest.
     - `resume`: goes on from the newest checkpoint, or begins where there is none. Otherwise a folder with checkpoints
       in it is refused, so that none is lost.
-    - `configuration`: what else makes the run what it is, as JSON can hold it; a checkpoint of another one is refused.
+    - `resume_anyway`: also where another version of JAX or optax makes another text of the program, so that it cannot
+      be told whether it is the same one.
+    - `configuration`: choices of your own, as JSON can hold them, so that a checkpoint of another run is refused by
+      their names. What the run is made of is compared in any case.
     """
 
     folder: Path
@@ -47,14 +51,11 @@ class Checkpoints:
     epochs: float | int | None = None
     keep: int = 3
     resume: bool = False
+    resume_anyway: bool = False
     configuration: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder))
-
-    def of_a_run(self, **configuration: Any) -> "Checkpoints":
-        """The same, for a run that is this besides."""
-        return replace(self, configuration=dict(self.configuration) | configuration)
 
 
 class Checkpoint(NamedTuple):
@@ -68,16 +69,27 @@ class Checkpoint(NamedTuple):
     facts: dict[str, Any]
 
 
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be gone on from: of another run, or damaged."""
+
+
 class Interrupted(KeyboardInterrupt):
     """The run was asked to stop, by Ctrl-C or SIGTERM, and has been saved."""
 
 
 def _orbax() -> ModuleType:
-    try:
-        import orbax.checkpoint
-    except ImportError as error:
-        raise ImportError("runs are saved by Orbax: pip install orbax-checkpoint") from error
+    _check_installed()
+    import orbax.checkpoint
+
     return orbax.checkpoint
+
+
+def _check_installed() -> None:
+    for package in ("orbax", "filelock"):
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(
+                "runs are saved by Orbax, in a folder that is locked: pip install orbax-checkpoint filelock"
+            )
 
 
 @contextmanager
@@ -90,15 +102,16 @@ def _manager(checkpoints: Checkpoints) -> Iterator[Any]:
         yield manager
 
 
-def save(checkpoints: Checkpoints, steps: int, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint after so many steps, whole or not at all, and removes those that are too old.
+def save(checkpoints: Checkpoints, identity: Identity, steps: int, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint of this run after so many steps, whole or not at all, and removes those that are too old.
 
     Raises OSError where it cannot be written; the earlier ones are then untouched.
     """
     ocp = _orbax()
-    facts = checkpoint.facts | {"configuration": dict(checkpoints.configuration)}
+    facts = checkpoint.facts | {"identity": identity.facts()}
     items = {"arrays": ocp.args.StandardSave(checkpoint.arrays), "facts": ocp.args.JsonSave(facts)}
     path = checkpoints.folder / str(steps)
+    _check_name(checkpoints.folder)
     _check_space(checkpoints.folder, 2**20 + 2 * sum(array.nbytes for array in checkpoint.arrays.values()))
     try:
         if jax.process_index() == 0 and path.exists():  # left by a run that was killed before it was complete
@@ -116,6 +129,14 @@ def save(checkpoints: Checkpoints, steps: int, checkpoint: Checkpoint) -> None:
         raise OSError(f"no checkpoint could be written to {checkpoints.folder}: {reason}") from error
 
 
+def _check_name(folder: Path) -> None:
+    """The libraries that write it know names in UTF-8 only."""
+    try:
+        str(folder.resolve()).encode()
+    except UnicodeEncodeError as error:
+        raise OSError(f"no checkpoint could be written to {folder}: its name is not in UTF-8 here") from error
+
+
 def _check_space(folder: Path, needed: int) -> None:
     """Sooner than when half of it is written, which leaves pages of messages by the libraries that write it."""
     there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
@@ -127,13 +148,14 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def newest(checkpoints: Checkpoints, like: Mapping[str, np.ndarray]) -> Checkpoint | None:
-    """The newest checkpoint, or None where there is none, and everything begins.
+def newest(checkpoints: Checkpoints, identity: Identity, like: Mapping[str, np.ndarray]) -> Checkpoint | None:
+    """The newest checkpoint of this run, or None where there is none, and everything begins.
 
-    `like` has arrays that it must have too, of the same shapes and types. Raises ValueError, naming it, where the
-    newest one is of another run, or is damaged (then also naming the newest whole one before it), and where there are
-    checkpoints but `resume` was not chosen.
+    `like` has arrays that it must have too, of the same shapes and types. Raises CheckpointError where the newest one
+    is of another run, naming what differs, or is damaged (then also naming the newest whole one before it), and where
+    there are checkpoints but `resume` was not chosen.
     """
+    _check_installed()
     folder = checkpoints.folder
     numbers = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
     complete = sorted((number for number in numbers if (folder / str(number) / _SUMS).exists()), reverse=True)
@@ -141,7 +163,7 @@ def newest(checkpoints: Checkpoints, like: Mapping[str, np.ndarray]) -> Checkpoi
         return None
     steps, *earlier = complete
     if not checkpoints.resume:
-        raise ValueError(
+        raise CheckpointError(
             f"{folder} has checkpoints of an earlier run, the newest after {steps:,} steps: resume it, or remove that"
             " folder to begin again"
         )
@@ -152,13 +174,13 @@ def newest(checkpoints: Checkpoints, like: Mapping[str, np.ndarray]) -> Checkpoi
         advice = "there is no whole one before it: remove that folder to begin again"
         if whole is not None:
             advice = f"remove {path} to go on from {whole:,} steps, the newest whole one before it"
-        raise ValueError(f"the newest checkpoint is damaged: {damage}; {advice}")
+        raise CheckpointError(f"the newest checkpoint is damaged: {damage}; {advice}")
     ocp = _orbax()
     with _manager(checkpoints) as manager:
         items = {"arrays": ocp.args.StandardRestore(), "facts": ocp.args.JsonRestore()}
         restored = manager.restore(steps, args=ocp.args.Composite(**items))
     found = Checkpoint({name: np.asarray(array) for name, array in restored["arrays"].items()}, restored["facts"])
-    _check_same(path, found, checkpoints.configuration, like)
+    _check_same(path, found, identity.facts(), like, anyway=checkpoints.resume_anyway)
     return found
 
 
@@ -169,7 +191,7 @@ def _damage(path: Path) -> str | None:
     present = {str(file.relative_to(path)) for file in path.rglob("*") if file.is_file()} - {_SUMS}
     for name in sorted(listed.keys() | present):
         if name not in present:
-            return f"{path / name} is not there"
+            return f"{path} has no file {name[:100]!r}, which its {_SUMS} names"
         if listed.get(name) != _sha256(path / name):
             return f"{path / name} is not what was written"
     return None
@@ -181,25 +203,38 @@ def _sha256(path: Path) -> str:
 
 
 def _check_same(
-    path: Path, found: Checkpoint, configuration: Mapping[str, Any], like: Mapping[str, np.ndarray]
+    path: Path, found: Checkpoint, ours: Mapping[str, Any], like: Mapping[str, np.ndarray], *, anyway: bool
 ) -> None:
-    theirs, ours = found.facts["configuration"], json.loads(json.dumps(dict(configuration)))
-    for name in sorted({*theirs, *ours}):
-        if theirs.get(name) != ours.get(name):
-            was, now = str(theirs.get(name))[:100], str(ours.get(name))[:100]
-            raise ValueError(f"{path} is of a run with {name} {was}; this one has {now}")
+    theirs = {"choices": {}, "data": {}, "programs": {}, "versions": {}} | found.facts.get("identity", {})
+    for name in differences(theirs["choices"], ours["choices"]):
+        was, now = (str(choices.get(name))[:100] for choices in (theirs["choices"], ours["choices"]))
+        raise CheckpointError(f"{path} is of a run with {name} {was}; this one has {now}")
+    for name in differences(theirs["data"], ours["data"]):
+        raise CheckpointError(f"{path} is of another run: it has not the same {name}")
+    for name in differences(theirs["programs"], ours["programs"]):
+        versions = ", ".join(
+            f"{package} {theirs['versions'].get(package)} instead of {ours['versions'][package]}"
+            for package in differences(theirs["versions"], ours["versions"])
+        )
+        if not versions:
+            raise CheckpointError(f"{path} is of another run: it has not the same {name}")
+        if not anyway:
+            raise CheckpointError(
+                f"{path} was made by {versions}, which may be why its program differs ({name}): go on by"
+                " resume_anyway (--resume-anyway) if all else is the same"
+            )
     for name, array in like.items():
         other = found.arrays.get(name)
         if other is None or (other.shape, other.dtype) != (array.shape, array.dtype):
             has = "nothing" if other is None else f"{other.dtype} {other.shape}"
-            raise ValueError(f"{path} has {has} as {name}; this run has {array.dtype} {array.shape}")
+            raise CheckpointError(f"{path} has {has} as {name}; this run has {array.dtype} {array.shape}")
 
 
 class Keeper:
     """Knows when a checkpoint is due, and writes it. Without checkpoints none ever is."""
 
-    def __init__(self, checkpoints: Checkpoints | None, asked: Callable[[], bool]):
-        self._checkpoints, self._asked, self._stopping = checkpoints, asked, False
+    def __init__(self, checkpoints: Checkpoints | None, identity: Identity | None, asked: Callable[[], bool]):
+        self._checkpoints, self._identity, self._asked, self._stopping = checkpoints, identity, asked, False
         self._seconds, self._epochs = time.monotonic(), 0.0
 
     def due(self, epochs: float) -> bool:
@@ -214,17 +249,20 @@ class Keeper:
 
     def save(self, steps: int, epochs: float, checkpoint: Checkpoint) -> None:
         """Writes it. Raises `Interrupted` where the run was asked to stop, OSError where it cannot be written."""
-        if self._checkpoints is None:
+        if self._checkpoints is None or self._identity is None:
             raise ValueError("there is no folder to save in")
-        save(self._checkpoints, steps, checkpoint)
+        save(self._checkpoints, self._identity, steps, checkpoint)
         self._seconds, self._epochs = time.monotonic(), epochs
         if self._stopping:
             raise Interrupted(f"stopped after {steps:,} steps, saved in {self._checkpoints.folder}")
 
 
 @contextmanager
-def keeping(checkpoints: Checkpoints | None) -> Iterator[Keeper]:
-    """Within, where there are checkpoints, Ctrl-C and SIGTERM wait until it is saved; a second one does not."""
+def keeping(checkpoints: Checkpoints | None, identity: Identity | None) -> Iterator[Keeper]:
+    """Within, where there are checkpoints, Ctrl-C and SIGTERM wait until it is saved; a second one does not.
+
+    Raises CheckpointError where another run saves into the same folder at this time.
+    """
     asked: list[int] = []
     before: dict[int, Any] = {}
 
@@ -240,6 +278,33 @@ def keeping(checkpoints: Checkpoints | None) -> Iterator[Keeper]:
         for each in (signal.SIGINT, signal.SIGTERM):
             before[each] = signal.signal(each, ask)
     try:
-        yield Keeper(checkpoints, lambda: bool(asked))
+        with nullcontext() if checkpoints is None else _alone(checkpoints.folder):
+            yield Keeper(checkpoints, identity, lambda: bool(asked))
     finally:
         restore()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The folder is this run's. The system takes the lock back from a run that is killed."""
+    if jax.process_index() > 0:
+        yield
+        return
+    import filelock
+
+    path = folder.resolve().with_name(f".{folder.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path, timeout=0)
+        lock.acquire()
+    except filelock.Timeout:
+        raise CheckpointError(
+            f"another run saves its checkpoints in {folder}: wait for it, or choose another"
+        ) from None
+    except OSError as error:
+        raise OSError(f"no checkpoint could be written to {folder}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before it is released: whoever comes next makes a new one
+        lock.release()

@@ -11,6 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxnet.kinds import (
+    check_array,
+    check_bounds,
+    check_examples,
+    check_function,
+    check_labels,
+    check_optional,
+    check_params,
+    check_whole,
+)
 from jaxnet.network import Activation, Params, classify, sigmoid, softmax, trace
 
 Mean = Callable[[Params, Array, Array], Any]
@@ -35,6 +45,9 @@ class Loss(NamedTuple):
     delta: Callable[[Float[Array, " n"], Float[Array, " n"], Activation], Float[Array, " n"]]
 
     def __call__(self, z: Float[Array, " n"], target: Float[Array, " n"], output: Activation) -> Float[Array, ""]:
+        check_array("z", z, jnp.floating, ("n_out",), "one example (jax.vmap takes many)")
+        check_array("target", target, jnp.floating, z.shape, "a number for each of z")
+        check_function("z", output=output)
         return self.function(z, target, output)
 
 
@@ -108,10 +121,10 @@ def l2(strength: float) -> Penalty:
     Nielsen's lambda is divided by the number n of training images: `l2(lambda_ / n)`. Raises ValueError for a strength
     that is negative or not finite. Nielsen, chapter 3.
     """
-    if not 0 <= strength < float("inf"):
-        raise ValueError(f"strength is {strength}; it must be a finite number, zero or more")
+    check_bounds(strength=strength)
 
     def function(params: Params) -> Float[Array, ""]:
+        check_params(params)
         return strength / 2 * jnp.sum(jnp.stack([jnp.sum(w**2) for w, _, _ in params]))
 
     def gradient(params: Params) -> Params:
@@ -133,8 +146,8 @@ def cost(
     C = 1/n sum_x sum_j (a_j(x) - y_j(x))^2
 
     There is no one-half and the outputs are summed, so a rate for this cost is half of the rate for a cost with the
-    one-half. `loss` and `penalty` are pure functions. Raises ValueError where there are no
-    examples, or shapes do not fit. Lecture, chapter 2.
+    one-half. `loss` and `penalty` are pure functions. Raises ValueError where there are no examples, or dtypes or
+    shapes do not fit, TypeError for arguments of another kind. Lecture, chapter 2.
 
     >>> from jaxnet import Layer
     >>> params = (Layer(jnp.zeros((2, 3)), jnp.zeros(2)),)
@@ -144,11 +157,14 @@ def cost(
 
     def example_cost(image: Float[Array, " n_in"], target: Float[Array, " n_out"]) -> Float[Array, ""]:
         z = trace(params, image).weighted_sums[-1]
-        check_target(z, target)
         return loss(z, target, params[-1].activation)
 
-    check_answers(images, targets)
-    mean = jnp.mean(jax.vmap(example_cost)(jnp.asarray(images), jnp.asarray(targets)))
+    check_examples(params, images, targets)
+    check_function("z, target, output", loss=loss)
+    check_optional("params", penalty=penalty)
+    costs = jax.vmap(example_cost)(jnp.asarray(images), jnp.asarray(targets))
+    check_array("what loss returns", costs, jnp.floating, (len(images),), "one number for each example")
+    mean = jnp.mean(costs)
     return mean if penalty is None else mean + penalty(params)
 
 
@@ -159,7 +175,8 @@ def accuracy(
 ) -> Float[Array, ""]:
     """The share of images, between 0 and 1, whose largest output is the one of their label.
 
-    Raises ValueError where there are no examples, or the labels are not one integer for each image.
+    Raises ValueError where there are no examples, or the labels are not one integer for each image, TypeError for
+    arguments of another kind.
 
     >>> from jaxnet import Layer
     >>> params = (Layer(jnp.array([[1.0], [-1.0]]), jnp.zeros(2)),)
@@ -170,14 +187,8 @@ def accuracy(
     def right(image: Float[Array, " n_in"], label: Int[Array, ""]) -> Float[Array, ""]:
         return (classify(params, image) == label).astype(image.dtype)
 
-    check_answers(images, labels)
-    labels = jnp.asarray(labels)
-    if labels.ndim != 1 or not jnp.issubdtype(labels.dtype, jnp.integer):
-        raise ValueError(
-            f"labels has shape {labels.shape} and dtype {labels.dtype}; expected one integer for each image:"
-            " targets.argmax(axis=1) makes labels of one-hot targets"
-        )
-    return jnp.mean(jax.vmap(right)(jnp.asarray(images), labels))
+    check_labels(params, images, labels)
+    return jnp.mean(jax.vmap(right)(jnp.asarray(images), jnp.asarray(labels)))
 
 
 def in_chunks(mean: Mean, chunk_size: int) -> Mean:
@@ -189,6 +200,8 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
     >>> mean_pixel((), jnp.arange(5.0)[:, None], jnp.zeros(5))
     Array(2., dtype=float32)
     """
+    check_function("params, images, answers", mean=mean)
+    check_whole(1, chunk_size=chunk_size)
 
     def chunked(params: Any, images: Array, answers: Array) -> Any:
         n = len(images)
@@ -210,29 +223,3 @@ def in_chunks(mean: Mean, chunk_size: int) -> Mean:
         return jax.tree.map(lambda t: t / n, total)
 
     return chunked
-
-
-def check_cost(cost: Mean | Loss) -> None:
-    """Raises TypeError where a loss, the cost of one example, stands in the place of the cost of a network."""
-    if isinstance(cost, Loss):
-        raise TypeError(
-            "cost is a loss, the cost of one example; expected a function of (params, images, targets):"
-            " functools.partial(jaxnet.cost, loss=...)"
-        )
-
-
-def check_answers(images: Array | np.ndarray, answers: Array | np.ndarray) -> None:
-    """Raises ValueError unless there is at least one image, and exactly one answer (target or label) for each."""
-    if len(images) == 0:
-        raise ValueError("images is empty; a mean needs at least one example")
-    if len(images) != len(answers):
-        raise ValueError(f"there are {len(images)} images but {len(answers)} answers; each image needs exactly one")
-
-
-def check_target(z: Float[Array, " n_out"], target: Array | np.ndarray) -> None:
-    """Raises ValueError unless the target has one number for each output neuron."""
-    if target.shape != z.shape:
-        raise ValueError(
-            f"target has shape {target.shape}; this network has {len(z)} outputs, so expected {z.shape}:"
-            f" jaxnet.one_hot(labels, {len(z)}) makes targets of labels"
-        )

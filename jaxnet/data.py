@@ -6,8 +6,10 @@ Every source, the embedded MNIST, any tensorflow-datasets image set, a user's ow
 import gzip
 import hashlib
 import io
+import lzma
 import math
 import os
+import struct
 import tokenize
 import warnings
 import zipfile
@@ -23,6 +25,8 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from jaxnet.cost import Mean
 from jaxnet.files import write_whole
+from jaxnet.kinds import as_numpy, check_array, check_function, check_rows, check_whole, described
+from jaxnet.memory import check_fits
 
 MNIST = Path(__file__).parent / "mnist"
 
@@ -55,7 +59,7 @@ def dataset(images: Any, labels: Any) -> Dataset:
     >>> dataset(np.array([[[0, 255], [51, 0]]], np.uint8), [7])
     Dataset(images=array([[0. , 1. , 0.2, 0. ]], dtype=float32), labels=array([7], dtype=int32))
     """
-    images, labels = np.asarray(images), np.asarray(labels)
+    images, labels = as_numpy("images", images), as_numpy("labels", labels)
     if images.ndim < 2:
         raise ValueError(f"images has shape {images.shape}; expected (n, pixels) or (n, height, width, ...)")
     if images.dtype.kind not in "fiub":
@@ -72,9 +76,16 @@ def dataset(images: Any, labels: Any) -> Dataset:
     return made
 
 
-def check(data: Dataset) -> None:
-    """Raises ValueError, naming what is wrong, unless `data` is as `Dataset` says."""
-    images, labels = np.asarray(data.images), np.asarray(data.labels)
+def check(data: Dataset, name: str = "data") -> None:
+    """Raises TypeError or ValueError, naming what is wrong, unless `data` is as `Dataset` says."""
+    if not isinstance(data, Dataset):
+        raise TypeError(f"{name} is {described(data)}; jaxnet.dataset(images, labels) makes a Dataset")
+    for field, array in data._asdict().items():
+        if not isinstance(array, jax.Array | np.ndarray):
+            raise TypeError(
+                f"{name} has {field} {described(array)}; expected an array: jaxnet.dataset(images, labels) makes it"
+            )
+    images, labels = as_numpy("images", data.images), as_numpy("labels", data.labels)
     if images.dtype.kind != "f" or labels.dtype.kind not in "iu":
         raise ValueError(
             f"images has dtype {images.dtype} and labels {labels.dtype}; expected floating-point numbers and integers:"
@@ -122,7 +133,8 @@ def as_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> Float[Array, "n p
     >>> as_bytes(np.array([[0.0, 51 / 255, 1.0]], np.float32))
     Array([[  0,  51, 255]], dtype=uint8)
     """
-    values = np.asarray(images)
+    check_rows(images=images)
+    values = as_numpy("images", images)
     if values.dtype != np.float32:
         return jnp.asarray(images)
     pixels = np.empty(values.shape, np.uint8)
@@ -144,6 +156,7 @@ def from_bytes(pixels: Float[Array, "*n"] | UInt8[Array, "*n"]) -> Float[Array, 
     >>> float(from_bytes(jnp.uint8(51))) == float(np.float32(51 / 255))
     True
     """
+    check_array("pixels", pixels, np.number)
     if pixels.dtype != jnp.uint8:
         return pixels
     k = pixels.astype(jnp.float32)
@@ -157,6 +170,7 @@ def on_bytes(mean: Mean) -> Mean:
     >>> mean((), jnp.array([[0, 255]], jnp.uint8), jnp.zeros(1))
     Array(0.5, dtype=float32)
     """
+    check_function("params, images, answers", mean=mean)
     return lambda params, images, answers: mean(params, from_bytes(images), answers)
 
 
@@ -167,19 +181,25 @@ _OTHER_BITS = 1 / 255 - _FIRST_BITS
 def one_hot(labels: Int[Array | np.ndarray, " n"], classes: int = 10) -> Float[Array, "n classes"]:
     """Targets: 1 for the neuron of the label, 0 for all others; float32 (n, classes).
 
-    It reads the values, so it belongs outside of `jit`. Raises ValueError for labels that are not whole numbers or not
-    in 0 ... classes - 1.
+    It reads the values, so it belongs outside of `jit`. Raises ValueError for labels that are not whole numbers of
+    shape (n,) or not in 0 ... classes - 1, TypeError for labels or classes of another kind.
 
     >>> one_hot(jnp.array([2, 0]), classes=3)
     Array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    labels = np.asarray(labels)
-    if labels.dtype.kind not in "iu":
-        raise ValueError(f"labels has dtype {labels.dtype}; expected whole numbers")
+    check_whole(1, classes=classes)
+    labels = as_numpy("labels", labels)
+    if labels.dtype.kind not in "iu" or labels.ndim != 1:
+        raise ValueError(
+            f"labels has dtype {labels.dtype} and shape {labels.shape}; expected integers of shape (n,): the digits"
+            " themselves, not one-hot targets"
+        )
     low, high = (int(labels.min()), int(labels.max())) if len(labels) else (0, 0)
     if low < 0 or high >= classes:
         raise ValueError(f"labels run from {low} to {high}; with {classes} classes they must lie in 0 to {classes - 1}")
+    largest = 4 * classes * max(classes, len(labels))
+    check_fits(f"an array of targets for {len(labels):,} labels and {classes:,} classes", largest)
     return jax.device_put(np.eye(classes, dtype=np.float32)[labels])  # `jnp.asarray` compiles something for each shape
 
 
@@ -198,6 +218,8 @@ def load(name: str | os.PathLike[str] = "mnist", *, data_dir: str | None = None)
     >>> train.images.shape, test.labels.shape
     ((60000, 784), (10000,))
     """
+    if not isinstance(name, str | os.PathLike):
+        raise TypeError(f'name is {described(name)}; expected "mnist", "tfds:NAME" or the path of an .npz file')
     name = os.fspath(name)
     if name == "mnist":
         return load_mnist(MNIST)
@@ -247,10 +269,10 @@ def parse_idx(content: bytes, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
 
-# What zipfile and NumPy raise for an archive that is cut, flipped or encrypted, as fuzzing shows.
+# What zipfile and NumPy raise for an archive that is cut, flipped or encrypted, as tests/attacks/files.py shows.
 _DAMAGE = (
-    ValueError, TypeError, KeyError, SyntaxError, tokenize.TokenError,
-    OSError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+    ValueError, TypeError, SyntaxError, tokenize.TokenError, OSError, EOFError, RuntimeError, MemoryError,
+    OverflowError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
 )  # fmt: skip
 
 
@@ -258,18 +280,33 @@ def _load_npz(path: Path) -> tuple[Dataset, Dataset]:
     names = ("x_train", "y_train", "x_test", "y_test")
     with path.open("rb") as file:
         try:
-            arrays = np.load(file, allow_pickle=False)
-            if isinstance(arrays, np.ndarray):
-                raise ValueError("it holds one single array")
-            missing = [name for name in names if name not in arrays]
-            if missing:
-                raise ValueError(f"it has no {', '.join(missing)}; found {', '.join(arrays) or 'nothing'}")
-            x_train, y_train, x_test, y_test = (arrays[name] for name in names)
+            with zipfile.ZipFile(file) as archive:
+                present = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+                missing = [name for name in names if name not in present]
+                if missing:
+                    raise ValueError(f"it has no {', '.join(missing)}; found {', '.join(present) or 'nothing'}")
+                x_train, y_train, x_test, y_test = (_parse_npy(archive.read(f"{name}.npy")) for name in names)
             return _pixels(x_train, y_train), _pixels(x_test, y_test)
         except _DAMAGE as error:
             raise ValueError(
-                f"{path} cannot be used: {error} (expected an .npz file of number arrays named {', '.join(names)})"
+                f"{path} cannot be used: {error!s:.200} (expected an .npz file of number arrays named"
+                f" {', '.join(names)})"
             ) from error
+
+
+def _parse_npy(content: bytes) -> np.ndarray:
+    """The array in an .npy file. NumPy makes room for what the header promises before it sees whether it is there."""
+    file = io.BytesIO(content)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, by_columns, dtype = read_header(file)
+    if dtype.hasobject:
+        raise ValueError("it has pickled objects, which are never read")
+    promised, there = math.prod(shape) * dtype.itemsize, len(content) - file.tell()
+    if promised != there:
+        raise ValueError(f"an array has {there} bytes of values; its header promises {promised}")
+    array = np.frombuffer(content, dtype, offset=file.tell()) if there else np.empty(0, dtype)
+    return array.reshape(shape, order="F" if by_columns else "C").copy()
 
 
 def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
@@ -289,7 +326,10 @@ def _load_tfds(name: str, data_dir: str | None) -> tuple[Dataset, Dataset]:
         ) from error
     cached = Path(builder.data_dir) / "jaxnet.npz"
     if cached.exists():
-        return _load_npz(cached)
+        try:
+            return _load_npz(cached)
+        except ValueError as error:
+            raise ValueError(f"{error}; remove it, and the images are decoded anew") from error
     image, label = _supervised(tfds, builder)
     if not builder.is_prepared():
         _prepare(tfds, builder)

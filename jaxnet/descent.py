@@ -14,9 +14,23 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key, Num, PyTree
 
-from jaxnet.cost import Mean, check_answers, check_cost
+from jaxnet.cost import Mean
 from jaxnet.cost import cost as mean_cost
-from jaxnet.network import Params, check_key
+from jaxnet.kinds import (
+    check_array,
+    check_cost,
+    check_function,
+    check_key,
+    check_optimizer,
+    check_optional,
+    check_rows,
+    check_shape,
+    check_tree,
+    check_whole,
+    described,
+)
+from jaxnet.memory import check_fits
+from jaxnet.network import Params
 
 _FETCHED = 160
 """Examples fetched at once where batches are smaller: XLA shares each fetch by index among the cores of a CPU, which
@@ -51,21 +65,45 @@ def step(
     such as `average_gradient`, is given. Optimizers that search along the way (`optax.lbfgs`) or watch the cost
     (`optax.contrib.reduce_on_plateau`) get it as `value` and `value_fn`; for all others XLA leaves it out.
     """
-    check_cost(cost)
+    check_optimizer(optimizer)
+    _check_state(state, optimizer)
+    check_rows(images=images, targets=targets)
+    _check_means(cost, gradient)
 
     def cost_here(params: Params) -> Array:
-        return cost(params, images, targets)
+        value = cost(params, images, targets)
+        check_array("what cost returns", value, jnp.floating, (), "one number, the mean over the examples")
+        return value
 
     if gradient is None:
         value, slope = jax.value_and_grad(cost_here)(state.params)
     else:
         value, slope = cost_here(state.params), gradient(state.params, images, targets)
+        check_shape("what gradient returns", slope, "params", state.params)
     params: Any = state.params
     updates, optimizer_state = optax.with_extra_args_support(optimizer).update(
         slope, state.optimizer_state, params, value=value, grad=slope, value_fn=cost_here
     )
     params = optax.apply_updates(params, updates)
     return State(params, optimizer_state), Info(slope)
+
+
+def _check_state(state: Any, optimizer: optax.GradientTransformation) -> None:
+    """Raises unless these are parameters, and the state of this optimizer for them."""
+    if not isinstance(state, State):
+        raise TypeError(f"state is {described(state)}; expected jaxnet.State(params, optimizer.init(params))")
+    check_tree("params of state", state.params)
+    expected: Any = jax.eval_shape(optimizer.init, state.params)
+    ours, theirs = (jax.tree.map(np.shape, tree) for tree in (state.optimizer_state, expected))
+    if jax.tree.structure(expected) != jax.tree.structure(state.optimizer_state) or ours != theirs:
+        raise ValueError(
+            "state has an optimizer_state of another optimizer, or for other params: optimizer.init(params)"
+        )
+
+
+def _check_means(cost: Any, gradient: Any) -> None:
+    check_cost(cost)
+    check_optional("params, images, targets", gradient=gradient)
 
 
 def epoch(
@@ -87,8 +125,13 @@ def epoch(
 
     Raises ValueError for a batch size below 1. Lecture, chapter 2, stochastic gradient descent; Nielsen, chapter 1.
     """
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    check_optimizer(optimizer)
+    _check_state(state, optimizer)
+    check_rows(images=images, targets=targets)
+    check_array("order", order, jnp.integer, ("m",), "the numbers of the examples, one after the other")
+    check_whole(1, batch_size=batch_size)
+    _check_means(cost, gradient)
+    images, targets, order = jnp.asarray(images), jnp.asarray(targets), jnp.asarray(order)
     one_step = functools.partial(step, optimizer=optimizer, cost=cost, gradient=gradient)
     if batch_size == len(images) == len(order):
         return one_step(state, images, targets)[0]  # all of them: their order does not matter, so none is moved
@@ -111,19 +154,18 @@ def epoch(
     return state
 
 
-def check_whole(**numbers: Any) -> None:
-    """Raises TypeError, naming it, where one of these is no whole number."""
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int | np.integer):
-            raise TypeError(f"{name} is {value!r}; expected a whole number")
-
-
 def shuffled(key: Key[Array, ""], index: Int[Array, ""] | int, n: int) -> Int[Array, " n"]:
     """The order of the n examples in epoch number `index` of a run with this key: a permutation of 0 ... n-1.
 
     >>> sorted(shuffled(jax.random.key(0), 3, 5).tolist())
     [0, 1, 2, 3, 4]
     """
+    check_key(key)
+    if not isinstance(index, jax.Array):
+        check_whole(0, index=index)
+    else:
+        check_array("index", index, jnp.integer, (), "the number of one epoch")
+    check_whole(1, n=n)
     return jax.random.permutation(jax.random.fold_in(key, index), n)
 
 
@@ -168,12 +210,16 @@ def descend(
     (3, 8)
     """
     check_key(key)
-    check_answers(images, targets)
+    check_tree("params", params)
+    check_rows(images=images, targets=targets)
+    check_optimizer(optimizer)
+    _check_means(cost, gradient)
+    check_function("key, index, n", order=order)
+    check_optional("state", look=look)
     images, targets, n = jnp.asarray(images), jnp.asarray(targets), len(images)
     every = steps if every is None else every
-    check_whole(batch_size=batch_size, steps=steps, every=every)
-    if not 1 <= batch_size <= n:
-        raise ValueError(f"batch_size is {batch_size}; it must be between 1 and {n}, the number of examples")
+    check_whole(1, n, batch_size=batch_size)
+    check_whole(steps=steps, every=every)
     if batch_size == n and order is not shuffled:
         raise ValueError(f"batch_size is {n}, all the examples, which are in no order: leave order out")
     if every < 1 or steps < every or steps % every:
@@ -192,11 +238,14 @@ def descend(
 
     start: Any = params
     state = State(params, optimizer.init(start))
-    stream = None
-    if batch_size < n:
-        epochs = -(-steps * batch_size // n)
-        stream = jax.vmap(lambda index: order(key, index, n))(jnp.arange(epochs)).reshape(-1)
-        stream = stream[: steps * batch_size].reshape(-1, every * batch_size)
     first = None if look is None else look(state)
+    seen = sum(jnp.asarray(leaf).nbytes for leaf in jax.tree.leaves(first)) * (1 + steps // every)
+    epochs = -(-steps * batch_size // n) if batch_size < n else 0
+    check_fits(f"what a run of {steps:,} steps keeps, the order of its examples among it,", seen + 4 * epochs * n)
+    stream = None
+    if epochs:
+        stream = jax.vmap(lambda index: order(key, index, n))(jnp.arange(epochs))
+        check_array("what order returns", stream, jnp.integer, (epochs, n), "the numbers of n examples")
+        stream = stream.reshape(-1)[: steps * batch_size].reshape(-1, every * batch_size)
     state, rest = jax.lax.scan(stretch, state, stream, length=steps // every)
     return state.params, jax.tree.map(lambda one, more: jnp.concatenate([jnp.asarray(one)[None], more]), first, rest)

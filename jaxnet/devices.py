@@ -12,7 +12,9 @@ all of them. The images are replicated (as bytes, 47 MB for MNIST), so that no b
 another; what is sent is the gradient, once a step. Without a mesh all this does nothing.
 """
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import jax
@@ -26,8 +28,13 @@ from jaxnet.cost import Mean
 Tree = TypeVar("Tree")
 
 _AXIS = "devices"
+_FACTS = 64
 _REPLICATED = PartitionSpec()
 _SHARDED = PartitionSpec(_AXIS)
+
+
+class Mismatch(ValueError):  # noqa: N818
+    """The processes that share the work were not all started alike."""
 
 
 def mesh(devices: Sequence[Any] | None = None) -> Mesh:
@@ -44,13 +51,41 @@ def number() -> int:
     return jax.sharding.get_abstract_mesh().size or 1
 
 
+def processes() -> int:
+    """How many processes share the work: those that have devices of the mesh, one without."""
+    if number() == 1:
+        return 1
+    return len({device.process_index for device in jax.sharding.get_mesh().devices.flat})
+
+
 def any_process(wishes: Sequence[bool]) -> list[bool]:
     """What any of the processes that share the work wishes, so that all of them do the same."""
-    if number() == 1 or len({device.process_index for device in jax.sharding.get_mesh().devices.flat}) == 1:
+    if processes() == 1:
         return list(wishes)
+    return [bool(any_of_them) for any_of_them in np.any(_of_all_processes(np.array(wishes)), axis=0)]
+
+
+def check_same(facts: Mapping[str, Any]) -> None:
+    """Raises Mismatch in all of the processes that share the work where one of them has other facts, naming both.
+
+    `facts` are values as JSON can hold them, by name.
+    """
+    if processes() == 1:
+        return
+    sums = np.zeros((_FACTS, 32), np.uint8)  # of one size, whatever the facts are, so that no process waits for more
+    for row, fact in zip(sums, facts.items(), strict=False):
+        row[:] = list(hashlib.sha256(json.dumps(fact).encode()).digest())
+    first, *others = _of_all_processes(sums)
+    for process, theirs in enumerate(others, start=1):
+        for name, same in zip(facts, (theirs == first).all(axis=1), strict=False):
+            if not same:
+                raise Mismatch(f"process {process} was not started as process 0 was: it has not the same {name}")
+
+
+def _of_all_processes(array: np.ndarray) -> np.ndarray:
     from jax.experimental import multihost_utils
 
-    return [bool(any_of_them) for any_of_them in np.any(multihost_utils.process_allgather(np.array(wishes)), axis=0)]
+    return multihost_utils.process_allgather(array)
 
 
 def data_parallel(mean: Mean) -> Mean:

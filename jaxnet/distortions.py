@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from jaxnet.kinds import check_array, check_bounds, check_key, check_number, check_whole
+
 Displacement = Float[Array, "2 side side"]
 """For every pixel, how many rows down and columns to the right lies the point whose value it takes."""
 
@@ -36,6 +38,8 @@ def distort(
     >>> distort(jax.random.key(0), image, rotation=15.0, alpha=34.0).shape
     (784,)
     """
+    check_key(key)
+    check_array("image", image, jnp.floating, ("pixels",), "one image (jax.vmap takes many), bytes divided by 255")
     side = math.isqrt(len(image))
     if side * side != len(image):
         raise ValueError(f"image has {len(image)} pixels; only a square picture of one colour can be distorted")
@@ -63,8 +67,9 @@ def affine(
     the fraction `scale`, the slant within the fraction `shear`. Raises ValueError for bounds that are negative, not
     finite or, of `scale`, one or more.
     """
-    for name, bound in (("shift", shift), ("rotation", rotation), ("scale", scale), ("shear", shear)):
-        _check_bound(name, bound)
+    check_key(key)
+    check_whole(1, side=side)
+    check_bounds(shift=shift, rotation=rotation, scale=scale, shear=shear)
     if scale >= 1:
         raise ValueError(f"scale is {scale}; at one and above nothing would be left of the picture")
     bounds = jnp.array([shift, shift, math.radians(rotation), scale, scale, shear])
@@ -88,6 +93,8 @@ def elastic(key: Key[Array, ""], side: int, *, alpha: float, sigma: float = 4.0)
 
     Simard, Steinkraus and Platt 2003, Best practices for convolutional neural networks.
     """
+    check_key(key)
+    check_whole(1, side=side)
     _check_elastic(alpha, sigma)
     offsets = np.arange(-side, side + 1)
     g = np.exp(-(offsets**2) / (2 * sigma**2))
@@ -107,6 +114,9 @@ def warp(picture: Float[Array, "side side"], displacement: Displacement) -> Floa
     Array([[0.75, 0.  ],
            [0.25, 0.75]], dtype=float32)
     """
+    check_array("picture", picture, jnp.floating, ("side", "side"))
+    what = "for every pixel of picture, how far down and to the right"
+    check_array("displacement", displacement, jnp.floating, (2, *picture.shape), what)
     here = jnp.indices(picture.shape, picture.dtype)
     return jax.scipy.ndimage.map_coordinates(picture, list(here + displacement), order=1, mode="constant")
 
@@ -123,11 +133,7 @@ def noise(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "..."]:
 
 
 def _check_elastic(alpha: float, sigma: float) -> None:
-    _check_bound("alpha", alpha)
+    check_bounds(alpha=alpha)
+    check_number("sigma", sigma)
     if not 0 < sigma < math.inf:
         raise ValueError(f"sigma is {sigma}; a Gaussian's standard deviation is a finite number of pixels above zero")
-
-
-def _check_bound(name: str, bound: float) -> None:
-    if not 0 <= bound < math.inf:
-        raise ValueError(f"{name} is {bound}; it must be a finite number, zero or more")

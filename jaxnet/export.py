@@ -2,23 +2,29 @@
 
 The file is a safetensors file with the arrays `layers.0.weights` (n_out, n_in), `layers.0.biases` (n_out,),
 `layers.1.weights` and so on. Its metadata have the numbers of neurons, `sizes`, as "784-16-16-10", the activation
-functions of the layers, `activations`, as "sigmoid,sigmoid,sigmoid", and whatever else is given, as text. The program
-is one of `jax.export`: whoever runs it needs JAX, not this package.
+functions of the layers, `activations`, as "sigmoid,sigmoid,sigmoid", and whatever else is given, as text; and `sha256`,
+that of the file as it would be without this entry. Equal parameters and metadata make files that are equal byte for
+byte. The program is one of `jax.export`: whoever runs it needs JAX, not this package.
 """
 
 import functools
+import hashlib
+import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import jax
 import jax.export
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from jaxnet.files import write_whole
+from jaxnet.kinds import check_params, described
 from jaxnet.network import (
     ACTIVATIONS,
     Activation,
@@ -49,9 +55,12 @@ def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[
 
     The metadata gain the `sizes` and the names of the `activations`. Raises OSError where the folder cannot be written,
     ValueError where the metadata have other ones already, where two activation functions have the same name, and for
-    parameters that are not those of one network, or not finite.
+    parameters that are not those of one network, or not finite, TypeError for arguments of another kind.
     """
     save = _safetensors().numpy.save
+    _check_path(path)
+    if metadata is not None:
+        _check_mapping("metadata", metadata, text=True)
     _check("params", params)
     named = dict(_ACTIVATIONS)
     for index, (_, _, f) in enumerate(params):
@@ -71,7 +80,23 @@ def save_params(path: str | os.PathLike[str], params: Params, metadata: Mapping[
         for index, layer in enumerate(params)
         for name in _ARRAYS
     }
-    write_whole(Path(path), save(arrays, metadata))
+    header, values = _unpacked(save(arrays, metadata))
+    header["__metadata__"].pop("sha256", None)  # that of a file which the metadata were read from
+    header["__metadata__"]["sha256"] = hashlib.sha256(_packed(header, values)).hexdigest()
+    write_whole(Path(path), _packed(header, values))
+
+
+def _unpacked(content: bytes) -> tuple[dict[str, Any], bytes]:
+    """The header of a safetensors file and the bytes of its arrays."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:start]), content[start:]
+
+
+def _packed(header: dict[str, Any], values: bytes) -> bytes:
+    """A safetensors file with its header in order; the library writes the metadata in another order each time."""
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + values
 
 
 def load_params(
@@ -87,15 +112,25 @@ def load_params(
     are not of its sizes, or activation functions that are not known.
     """
     safetensors = _safetensors()
+    _check_path(path)
+    if activations is not None:
+        _check_mapping("activations", activations, text=False)
     name = os.fspath(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f"{name} does not exist; expected a .safetensors file of saved parameters")
+    content = Path(path).read_bytes()
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            metadata = dict(file.metadata() or {})
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{name} is damaged or no safetensors file: {error}") from error
+        arrays = safetensors.numpy.load(content)
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:  # KeyError: numbers that NumPy does not have
+        raise ValueError(f"{name} is damaged or no safetensors file for NumPy: {error}") from error
+    header, values = _unpacked(content)
+    metadata = header.get("__metadata__") or {}
+    checksum = metadata.pop("sha256", None)  # a file of another program or of version 0.6.0 has none
+    if checksum is not None and checksum != hashlib.sha256(_packed(header, values)).hexdigest():
+        raise ValueError(
+            f"{name} is damaged: it is not what its sha256 tells; whoever changed it has to leave sha256 out of its"
+            " metadata"
+        )
     depth = len(arrays) // 2
     names = [f"layers.{index}.{array}" for index in range(depth) for array in _ARRAYS]
     if not arrays or set(names) != set(arrays):
@@ -118,7 +153,7 @@ def _functions(
     """The layers' activation functions, by the names in the metadata."""
     before = [metadata.get("activation", sigmoid.name)] * (depth - 1) + [metadata.get("output", sigmoid.name)]
     names = metadata.setdefault("activations", ",".join(before)).split(",")
-    known = _ACTIVATIONS | {each: as_activation(function) for each, function in own.items()}
+    known = _ACTIVATIONS | {each: as_activation(f"activations[{each!r}]", function) for each, function in own.items()}
     if len(names) != depth:
         raise ValueError(f"{name} has {depth} layers but the activations {', '.join(names)}; expected one for each")
     for each in names:
@@ -157,7 +192,8 @@ def export_classifier(params: Params, *, platforms: Sequence[str] = ("cpu", "cud
         import flatbuffers  # noqa: F401
     except ImportError as error:
         raise ImportError("jax.export serialises programs with flatbuffers: pip install flatbuffers") from error
-    if not platforms or not set(platforms) <= set(_PLATFORMS):
+    named = isinstance(platforms, Sequence | Set) and all(isinstance(name, str) for name in platforms)
+    if not named or not platforms or not set(platforms) <= set(_PLATFORMS):
         raise ValueError(f"platforms is {platforms!r}; expected some of {_PLATFORMS}")
     _check("params", params)
     # However many devices share the work and the parameters here, the program is one for one device.
@@ -181,14 +217,23 @@ def _sizes_in_words(params: Params) -> str:
 
 def _check(name: str, params: Params) -> None:
     """Raises ValueError unless these are finite weights and biases of one network, each layer fitting the next."""
-    if not params:
-        raise ValueError(f"{name} is empty; a network has at least one layer")
-    (n_in,) = params[0].weights.shape[-1:] or (0,)
+    check_params(params, name)
     for index, (w, b, _) in enumerate(params):
-        if w.ndim != 2 or w.shape != (*b.shape, n_in) or 0 in w.shape or w.dtype.kind != "f":
-            raise ValueError(
-                f"{name}: layers.{index} has weights {w.shape} and biases {b.shape} of {w.dtype}, and {n_in} inputs"
-            )
-        if not (jnp.isfinite(w).all() and jnp.isfinite(b).all()):
-            raise ValueError(f"{name}: layers.{index} has values that are not finite")
-        n_in = len(b)
+        if isinstance(w, Tracer):
+            raise TypeError(f"{name} has {described(w)}; its values are read, so this belongs outside of jit")
+        if not all(np.isfinite(np.asarray(array)).all() for array in (w, b)):
+            raise ValueError(f"{name}: layer {index} has values that are not finite")
+
+
+def _check_path(path: Any) -> None:
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path is {described(path)}; expected the name of a file")
+
+
+def _check_mapping(name: str, mapping: Any, *, text: bool) -> None:
+    expected = f"expected a mapping of names to {'texts' if text else 'functions'}"
+    if not isinstance(mapping, Mapping):
+        raise TypeError(f"{name} is {described(mapping)}; {expected}")
+    for key, value in mapping.items():
+        if not isinstance(key, str) or not (isinstance(value, str) if text else callable(value)):
+            raise TypeError(f"{name} has {described(value)} by the name {described(key)}; {expected}")

@@ -9,12 +9,14 @@ def write_whole(path: Path, content: bytes) -> Path:
 
     The folder is made if it is not there, or no longer: hours of work are not lost with it.
 
-    Raises OSError where that is not possible; what lay there before is then untouched.
+    Raises OSError, naming the path, where that is not possible; what lay there before is then untouched.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         beside.write_bytes(content)
         return beside.replace(path)
+    except OSError as error:  # a full disk does not say which file it is about
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         beside.unlink(missing_ok=True)

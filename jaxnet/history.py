@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Num
 
 from jaxnet.cost import Mean
+from jaxnet.kinds import as_numpy, check_array, check_number
 from jaxnet.network import Params, sizes_of
 
 Examples = tuple[Num[Array, "_ n_in"], Int[Array, " _"]]
@@ -84,6 +85,10 @@ def first_reach(along: np.ndarray, curve: np.ndarray, level: float | np.floating
     >>> first_reach(np.array([0.0, 10.0, 20.0]), np.array([0.1, 0.5, 0.9]), level=0.7)
     15.0
     """
+    check_array("along", along, np.number, ("n",), "the places of the points, in order")
+    check_array("curve", curve, np.number, along.shape, "the height at each point of along")
+    check_number("level", level)
+    along, curve = as_numpy("along", along), as_numpy("curve", curve)
     reached = np.flatnonzero(curve >= level)
     if len(reached) == 0:
         return float("nan")

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jaxnet.kinds import check_params
 from jaxnet.network import Layer, Params
 
 
@@ -36,6 +37,7 @@ def rank(gradient: Params) -> Ranking:
     >>> float(abs(ranking.slope[0] / ranking.slope[2]))
     32.0
     """
+    check_params(gradient, "gradient")
     parts = []
     for index, (w, b, _) in enumerate(gradient):
         neuron, source = jnp.indices((w.shape[0], w.shape[1] + 1), jnp.int32)
@@ -60,4 +62,5 @@ def per_weight(gradient: Params) -> tuple[Layer, ...]:
     >>> per_weight((Layer(jnp.array([[3.0, -3.0]]), jnp.array([0.5])),))[0].weights
     Array(3., dtype=float32)
     """
+    check_params(gradient, "gradient")
     return jax.tree.map(lambda leaf: jnp.sqrt(jnp.mean(leaf**2)), gradient)

@@ -15,7 +15,20 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key, PyTree
 
 from jaxnet.backprop import backprop
-from jaxnet.cost import check_answers, in_chunks
+from jaxnet.cost import in_chunks
+from jaxnet.kinds import (
+    check_array,
+    check_examples,
+    check_function,
+    check_key,
+    check_params,
+    check_rows,
+    check_shape,
+    check_trajectory,
+    check_tree,
+    check_whole,
+    described,
+)
 from jaxnet.network import Layer, Params
 
 
@@ -34,8 +47,11 @@ def on_plane(plane: Plane, point: Float[Array, "2"]) -> Params:
     >>> on_plane(Plane(one, one, one), jnp.array([2.0, 3.0]))[0].weights
     Array([[6.]], dtype=float32)
     """
-    if point.shape != (2,):
-        raise ValueError(f"point has shape {point.shape}; a point of a plane has two coordinates, (2,)")
+    if not isinstance(plane, Plane):
+        raise TypeError(f"plane is {described(plane)}; expected landscape.Plane(origin, u, v)")
+    for name, direction in (("u", plane.u), ("v", plane.v)):
+        check_shape(f"{name} of plane", direction, "origin of plane", plane.origin)
+    check_array("point", point, jnp.floating, (2,), "the two coordinates of one point (jax.vmap takes many)")
     x, y = point
     return jax.tree.map(lambda o, u, v: o + x * u + y * v, *plane)
 
@@ -52,6 +68,8 @@ def random_direction(key: Key[Array, ""], params: Params) -> Params:
     >>> [layer.weights.shape for layer in random_direction(jax.random.key(1), params)]
     [(2, 3)]
     """
+    check_key(key)
+    check_params(params)
     keys = jax.random.split(key, len(params))
     directions = []
     for (w, b, f), layer_key in zip(params, keys, strict=True):
@@ -89,9 +107,7 @@ def pca_plane(trajectory: Params) -> PCA:
     >>> [round(float(share), 4) for share in pca_plane(trajectory).explained]
     [0.8, 0.2]
     """
-    number = len(jax.tree.leaves(trajectory)[0])
-    if number < 3:
-        raise ValueError(f"trajectory has {number} points; a plane needs at least 3")
+    check_trajectory(trajectory, least=3)
     points = jax.vmap(lambda params: ravel_pytree(params)[0])(trajectory)
     unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], trajectory))[1]
     mean = jnp.mean(points, axis=0)
@@ -109,6 +125,7 @@ def cosine(one: PyTree, other: PyTree) -> Float[Array, ""]:
     >>> cosine(jnp.array([3.0, 4.0]), jnp.array([4.0, 3.0]))
     Array(0.96, dtype=float32)
     """
+    check_shape("other", other, "one", one)
     return jnp.asarray(optax.tree.vdot(one, other) / (optax.tree.norm(one) * optax.tree.norm(other)))
 
 
@@ -127,8 +144,7 @@ def distances(trajectory: PyTree) -> Distances:
     >>> distances(jnp.array([[0.0, 0.0], [3.0, 4.0], [3.0, 0.0]]))
     Distances(length=Array(9., dtype=float32), displacement=Array(3., dtype=float32))
     """
-    if len(jax.tree.leaves(trajectory)[0]) < 2:
-        raise ValueError("trajectory has fewer than 2 points; it needs a first and a last one")
+    check_trajectory(trajectory, least=2)
     steps = jax.tree.map(lambda leaf: leaf[1:] - leaf[:-1], trajectory)
     whole = jax.tree.map(lambda leaf: leaf[-1] - leaf[0], trajectory)
     return Distances(jnp.sum(jax.vmap(optax.tree.norm)(steps)), optax.tree.norm(whole))
@@ -200,12 +216,15 @@ def noise_scale(
     >>> round(float(found.scale), 4)
     1.6471
     """
-    check_answers(images, targets)
+    check_tree("params", params)
+    check_rows(images=images, targets=targets)
+    if gradient is backprop:
+        check_examples(params, images, targets)
+    check_function("params, image, target", gradient=gradient)
+    check_whole(1, at_once=at_once)
     n = len(images)
     if n < 3:
-        raise ValueError(f"there are {n} examples; the noise of a gradient needs at least 3")
-    if at_once < 1:
-        raise ValueError(f"at_once is {at_once}; it must be at least 1")
+        raise ValueError(f"images has {n} examples; the noise of a gradient needs at least 3")
     examples = jnp.asarray(images), jnp.asarray(targets)
 
     def mean_gradient(params: Any, images: Array, targets: Array) -> PyTree:

@@ -5,6 +5,7 @@ sum plus a bias, squeezed by an activation function. Everything here is written 
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
+
+from jaxnet.kinds import check_array, check_function, check_image, check_key, check_params, check_whole, described
+from jaxnet.memory import check_fits
 
 Function = Callable[[Float[Array, " n"]], Float[Array, " n"]]
 Initializer = Callable[..., Array]
@@ -46,10 +50,15 @@ class Activation:
     name: str = ""
 
     def __post_init__(self) -> None:
+        check_function("z", function=self.function, derivative=self.derivative)
+        if not isinstance(self.name, str):
+            raise TypeError(f"name is {described(self.name)}; expected a text")
         if not self.name:
             object.__setattr__(self, "name", getattr(self.function, "__name__", type(self.function).__name__))
 
     def __call__(self, z: Float[Array, " n"]) -> Float[Array, " n"]:
+        if not isinstance(z, float):
+            check_array("z", z, jnp.floating)
         return self.function(z)
 
     def __repr__(self) -> str:
@@ -104,18 +113,11 @@ softmax = Activation(jax.nn.softmax, _softmax_derivative, "softmax")
 """a_i = e^(z_i) / sum_j e^(z_j): outputs that sum to one. da_i/dz_j = a_i (delta_ij - a_j)."""
 
 
-def check_key(key: Any) -> None:
-    """Raises TypeError where a number, such as a seed, stands in the place of a key."""
-    if not isinstance(key, jax.Array):
-        raise TypeError(f"key is {key!r}; expected a key of JAX, such as jax.random.key(0)")
-
-
-def as_activation(function: Activation | Function) -> Activation:
+def as_activation(name: str, function: Activation | Function) -> Activation:
     """Any function as an `Activation`; one that the package knows with its derivative by hand. Raises TypeError."""
     if isinstance(function, Activation):
         return function
-    if not callable(function):
-        raise TypeError(f"an activation function is {function!r}; expected a function, such as jaxnet.relu")
+    check_function("z", **{name: function})
     known = {each.function: each for each in ACTIVATIONS}
     return known.get(function) or Activation(function)
 
@@ -161,8 +163,8 @@ def init(
     - `weights`, `biases`: initializers, functions of (key, shape) such as those of `jax.nn.initializers`;
       `weights=unit_normal` is the lecture's plain normal(0, 1).
 
-    Raises ValueError for fewer than two sizes or a size below 1, TypeError for a number where a key belongs, and for
-    activation functions that are none.
+    Raises ValueError for fewer than two sizes or a size below 1, TypeError for a number where a key belongs, and where
+    a function is none.
 
     >>> params = init(jax.random.key(0))
     >>> [layer.weights.shape for layer in params]
@@ -172,10 +174,17 @@ def init(
     >>> [layer.activation for layer in init(jax.random.key(0), (3, 5, 2), activation=relu)]
     [relu, sigmoid]
     """
+    check_key(key)
+    if isinstance(sizes, str | bytes) or not isinstance(sizes, Sequence | np.ndarray):
+        raise TypeError(f"sizes is {described(sizes)}; expected whole numbers, such as (784, 16, 16, 10)")
+    for index, size in enumerate(sizes):
+        check_whole(**{f"sizes[{index}]": size})
     if len(sizes) < 2 or any(size < 1 for size in sizes):
         raise ValueError(f"sizes is {tuple(sizes)}; it must name at least two layers, each of at least one neuron")
-    check_key(key)
-    hidden, last = as_activation(activation), as_activation(output)
+    hidden, last = as_activation("activation", activation), as_activation("output", output)
+    check_function("key, shape", weights=weights, biases=biases)
+    numbers = sum((n_in + 1) * n_out for n_in, n_out in itertools.pairwise(map(int, sizes)))
+    check_fits(f"a network of {'-'.join(map(str, sizes))}", 4 * numbers)
     drawn = _draw(key, tuple(sizes), weights, biases)
     functions = (hidden,) * (len(drawn) - 1) + (last,)
     return tuple(Layer(w, b, f) for (w, b), f in zip(drawn, functions, strict=True))
@@ -194,11 +203,13 @@ def _draw(
 
 def count_params(params: Params) -> int:
     """How many weights and biases there are: 13,002 in the lecture's network."""
+    check_params(params, axes=None)
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
 
 
 def sizes_of(params: Params) -> tuple[int, ...]:
     """The numbers of neurons from the input to the output, as given to `init`."""
+    check_params(params, axes=None)
     return (params[0].weights.shape[-1], *(layer.biases.shape[-1] for layer in params))
 
 
@@ -215,16 +226,7 @@ def trace(params: Params, image: Float[Array | np.ndarray, " n_in"]) -> Trace:
     Raises ValueError where the image has not as many pixels as the first layer has inputs, or is made of bytes or other
     integers. Lecture, chapter 1.
     """
-    n_in = params[0].weights.shape[-1]
-    if not jnp.issubdtype(image.dtype, jnp.floating):
-        raise ValueError(
-            f"image has dtype {image.dtype}; expected floating-point numbers: divide bytes by 255, as jaxnet.dataset"
-            " does"
-        )
-    if image.shape != (n_in,):
-        raise ValueError(
-            f"image has shape {image.shape}; this network takes one image of shape ({n_in},): use jax.vmap for many"
-        )
+    check_image(params, image)
     a = jnp.asarray(image)
     zs, activations = [], []
     for w, b, f in params:

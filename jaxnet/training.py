@@ -18,13 +18,25 @@ from jaxtyping import Array, Float, Key
 
 from jaxnet import devices
 from jaxnet.checkpoint import Checkpoint, Checkpoints, keeping, newest
-from jaxnet.cost import Mean, check_cost, in_chunks
+from jaxnet.cost import Mean, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
 from jaxnet.data import Dataset, as_bytes, check, from_bytes, on_bytes, one_hot
-from jaxnet.descent import State, check_whole, epoch, shuffled
+from jaxnet.descent import Info, State, epoch, shuffled, step
 from jaxnet.history import Examples, History, Metrics, Row, columns, evaluate, rows_of, written
-from jaxnet.network import Params, check_key, sizes_of
+from jaxnet.identity import Identity, of_arrays, of_program
+from jaxnet.kinds import (
+    as_numpy,
+    check_cost,
+    check_function,
+    check_key,
+    check_optional,
+    check_params,
+    check_whole,
+    described,
+)
+from jaxnet.memory import check_fits, needed_by
+from jaxnet.network import Params, sizes_of
 
 Distortion = Callable[[Key[Array, ""], Float[Array, " pixels"]], Float[Array, " pixels"]]
 """An image as another hand could have written it, by a key."""
@@ -115,18 +127,23 @@ def train(
     (6, 3)
     """
     check_key(key)
+    check_params(params, axes=0 if rates is None else 1)
     _check_optimizer(optimizer, population=rates is not None)
     check_cost(cost)
-    _check_layers(params, ndim=2 if rates is None else 3)
+    check_function("params, images, labels", accuracy=accuracy)
+    check_optional("params, images, targets", gradient=gradient)
+    check_optional("history", progress=progress)
+    check_optional("key, image", distort=distort)
+    if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+        raise TypeError(f"checkpoints is {described(checkpoints)}; expected jaxnet.Checkpoints(folder)")
     rates = None if rates is None else _checked_rates(rates, params)
-    examples, targets = _on_device("dataset", params, dataset)
-    tests = None if test is None else _on_device("test", params, test)[0]
+    examples, targets = _examples("dataset", params, dataset)
+    tests = None if test is None else _examples("test", params, test)[0]
     n = len(dataset.images)
-    _check_range("batch_size", batch_size, 1, n)
+    check_whole(1, n, batch_size=batch_size)
     steps_an_epoch = -(-n // batch_size)
     evaluate_every = steps_an_epoch if evaluate_every is None else evaluate_every
-    for name, value in (("epochs", epochs), ("evaluate_every", evaluate_every), ("chunk_size", chunk_size)):
-        _check_range(name, value, 1, None)
+    check_whole(1, epochs=epochs, evaluate_every=evaluate_every, chunk_size=chunk_size)
     over = _Over(chunk_size, population=rates is not None)
     move = functools.partial(
         _epoch, over=over, batch_size=batch_size, optimizer=optimizer, cost=cost, gradient=gradient
@@ -138,19 +155,37 @@ def train(
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
     epochs_per_evaluation = max(1, evaluate_every // steps_an_epoch)
 
-    state, found = _fresh(params, rates, optimizer=optimizer), None
-    if checkpoints is not None:
-        checkpoints = checkpoints.of_a_run(
-            key=jax.random.key_data(key).tolist(),
-            rates=None if rates is None else rates.tolist(),
-            examples=n,
-            batch_size=batch_size,
-            epochs=epochs,
-            evaluate_every=evaluate_every,
-            distort=_in_words(distort),
-            activations=[layer.activation.name for layer in params],
-        )
-        found = newest(checkpoints, _named(state))
+    state, found, run = _fresh(params, rates, optimizer=optimizer), None, None
+    if checkpoints is not None or devices.processes() > 1:
+        run = Identity(
+            choices={
+                **({} if checkpoints is None else checkpoints.configuration),
+                "key": jax.random.key_data(key).tolist(),
+                "sizes": sizes_of(params),
+                "activations": [layer.activation.name for layer in params],
+                "dtype": str(params[0].weights.dtype),
+                "rates": None if rates is None else rates.tolist(),
+                "examples": n,
+                "batch_size": batch_size,
+                "epochs": epochs,
+                "evaluate_every": evaluate_every,
+                "chunk_size": chunk_size,
+                "distort": _in_words(distort),
+            },
+            data={
+                "training images": of_arrays(examples[0]),
+                "training labels": of_arrays(examples[1]),
+                "test images and labels": of_arrays(tests),
+                "starting parameters": of_arrays(params),
+            },
+            programs=_programs(
+                state, rates, examples, targets, tests,
+                move=functools.partial(move, size=min(stretch, n)), measure=measure, remake=remake,
+            ),
+        )  # fmt: skip
+        devices.check_same({**run.choices, **run.data, **run.programs, **run.versions})
+    if checkpoints is not None and run is not None:
+        found = newest(checkpoints, run, _named(state))
     rows: list[Row] = []
     done, steps, seconds = 0, 0, 0.0
     if found is not None:
@@ -161,6 +196,7 @@ def train(
     networks = None if rates is None else len(rates)
     state, rates = devices.replicate((state, rates)) if networks is None else _shard((state, rates), networks)
     in_turn = devices.replicate(jax.device_put(np.arange(n)))
+    examples, targets, tests = devices.replicate((examples, targets, tests))
     images, _ = examples
 
     started = time.perf_counter()
@@ -172,7 +208,8 @@ def train(
         lowered.compile()
         seen = devices.replicate(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
     for size in {min(stretch, n), n % stretch or stretch}:
-        _epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
+        program = _epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
+        check_fits(f"an epoch in batches of {batch_size:,}", needed_by(program))
     _evaluate.lower(state.params, examples, tests, **measure.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
@@ -197,7 +234,7 @@ def train(
     def result() -> tuple[Params, History]:
         return _first(devices.replicate(state.params), networks), written(rows, compile_seconds)
 
-    with keeping(checkpoints) as keep:
+    with keeping(checkpoints, run) as keep:
         if not rows:
             evaluate_now()
         if told_to_stop():
@@ -312,6 +349,47 @@ def _of_rate(optimizer: Optimizer, rate: Array | None) -> optax.GradientTransfor
     return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(rate)  # type: ignore
 
 
+def _programs(
+    state: State,
+    rates: Array | None,
+    examples: Examples,
+    targets: Array,
+    tests: Examples | None,
+    *,
+    move: Any,
+    measure: Any,
+    remake: Any,
+) -> dict[str, str]:
+    """Fingerprints of what a run computes: first its parts, which tell what differs, then the whole."""
+    images, choices = examples[0], move.keywords
+    n, rule = len(images), {name: choices[name] for name in ("optimizer", "cost", "gradient")}
+    cost, gradient, distort = rule["cost"], rule["gradient"], remake.keywords["distort"]
+    one, rate = (state, None) if rates is None else jax.tree.map(lambda leaf: leaf[0], (state, rates))
+    batch = jax.eval_shape(lambda: (from_bytes(images[: choices["batch_size"]]), targets[: choices["batch_size"]]))
+    found = {
+        "cost": of_program(jax.jit(cost), one.params, *batch),
+        "gradient": of_program(jax.jit(gradient or jax.grad(cost)), one.params, *batch),
+        "optimizer (its rule, rate, momentum or schedule)": of_program(_step, one, rate, *batch, **rule),
+    }
+    seen = images
+    if distort is not None:
+        key = jax.random.key(0)
+        found["distortion"] = of_program(_distorted, key, 0, images, **remake.keywords)
+        seen = jax.eval_shape(remake, key, 0, images)
+    found["cost, accuracy or gradient_norm of the history"] = of_program(
+        _evaluate, state.params, examples, tests, **measure.keywords
+    )
+    found["program of an epoch"] = of_program(_epoch, state, rates, seen, targets, jnp.arange(n), 0, **choices)
+    return found
+
+
+@functools.partial(jax.jit, static_argnames=("optimizer", "cost", "gradient"))
+def _step(
+    state: State, rate: Array | None, images: Array, targets: Array, *, optimizer: Optimizer, **means: Any
+) -> tuple[State, Info]:
+    return step(state, images, targets, optimizer=_of_rate(optimizer, rate), **means)
+
+
 def _in_words(function: Any) -> str | None:
     """A function and what `functools.partial` has fixed of it, as far as that can be told from outside."""
     if function is None:
@@ -369,26 +447,23 @@ def _first(tree: Any, networks: int | None) -> Any:
     return jax.tree.map(lambda leaf: leaf[:networks], tree) if networks else tree
 
 
-def _check_range(name: str, value: int, low: int, high: int | None) -> None:
-    check_whole(**{name: value})
-    if value < low or (high is not None and value > high):
-        expected = f"at least {low}" if high is None else f"between {low} and {high}, the number of examples"
-        raise ValueError(f"{name} is {value}; it must be {expected}")
-
-
 def _check_optimizer(optimizer: Optimizer, *, population: bool) -> None:
     one = isinstance(optimizer, optax.GradientTransformation)
+    if population and not one:
+        check_function("rate", optimizer=optimizer)
     if population and one:
         raise TypeError(
             "optimizer is one transformation; with rates it must be a function that makes one of a rate, such as"
             " optax.sgd"
         )
     if not population and not one:
-        raise TypeError(f"optimizer is {optimizer}; expected a transformation, such as optax.sgd(0.5)")
+        raise TypeError(f"optimizer is {described(optimizer)}; expected a transformation, such as optax.sgd(0.5)")
 
 
 def _checked_rates(rates: Sequence[float] | Array | np.ndarray, params: Params) -> Array:
-    rates = np.asarray(rates)
+    rates = as_numpy("rates", rates)
+    if rates.dtype.kind not in "fiu":
+        raise ValueError(f"rates has dtype {rates.dtype}; expected numbers")
     networks = {leaf.shape[0] for leaf in jax.tree.leaves(params)}
     if networks != {rates.size} or rates.ndim != 1:
         raise ValueError(
@@ -401,29 +476,14 @@ def _checked_rates(rates: Sequence[float] | Array | np.ndarray, params: Params) 
     return jnp.asarray(rates, params[0].weights.dtype)
 
 
-def _check_layers(params: Params, ndim: int) -> None:
-    n_in = params[0].weights.shape[-1] if params else 0
-    for index, (w, b, _) in enumerate(params):
-        if w.ndim != ndim or b.shape != w.shape[:-1] or w.shape[-1] != n_in:
-            expected = f"n_out and {n_in} inputs"
-            if ndim == 3:
-                expected = f"a leading axis of networks, {expected}: jax.vmap(jaxnet.init)(keys) makes such"
-            raise ValueError(f"layer {index} has weights {w.shape} and biases {b.shape}; expected {expected}")
-        n_in = w.shape[-2]
-    if not params:
-        raise ValueError("params has no layers; jaxnet.init makes some")
-
-
-def _on_device(name: str, params: Params, data: Dataset) -> tuple[Examples, Array]:
+def _examples(name: str, params: Params, data: Dataset) -> tuple[Examples, Array]:
     """The examples, and the targets of their labels."""
-    if not isinstance(data, Dataset):
-        raise TypeError(f"{name} is of type {type(data).__name__}; jaxnet.dataset(images, labels) makes a Dataset")
     n_in, *_, n_out = sizes_of(params)
     try:
-        check(data)
+        check(data, name)
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
         targets = one_hot(data.labels, n_out)
-        return devices.replicate(((as_bytes(data.images), jax.device_put(np.asarray(data.labels, np.int32))), targets))
+        return (as_bytes(data.images), jax.device_put(np.asarray(data.labels, np.int32))), targets
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error

@@ -10,6 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 import jaxnet
 from jaxnet import calculus
+from jaxnet.memory import TooLarge
 
 
 def bowl(seed: int, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -144,7 +145,7 @@ def test_a_gradient_field_has_rows_of_y_and_columns_of_x():
 def test_a_grid_that_does_not_fit_into_memory_is_refused_with_the_figure():
     xs = jnp.linspace(0, 1, 1_000_000)
     with pytest.raises(
-        ValueError, match=r"1,000,000 by 1,000,000 points takes 36,000.0 GB, more than half of the .* GB of this device"
+        TooLarge, match=r"a grid of 1,000,000 by 1,000,000 points needs 72,000.0 GB of memory; there are .* GB"
     ):
         calculus.gradient_field(lambda p: p[0], xs, xs)
 
@@ -171,17 +172,17 @@ def test_wrong_input_is_named():
     pair: Any = lambda x: (x, x)  # noqa: E731
     with pytest.raises(ValueError, match="the function returns PyTreeDef"):
         calculus.gradient(pair, point)
-    with pytest.raises(ValueError, match=r"direction has shape \(2,\); it must have the shape of the point, \(3,\)"):
+    with pytest.raises(ValueError, match=r"direction has shape \(2,\); it must have the shape of point, \(3,\)"):
         calculus.directional_derivative(f, point, jnp.ones(2))
     with pytest.raises(ValueError, match="vector has shape"):
         calculus.hessian_vector_product(f, point, (point,))
     with pytest.raises(ValueError, match="iterations is 0"):
         calculus.sharpness(f, point, jax.random.key(0), iterations=0)
-    with pytest.raises(ValueError, match="the point has numbers of int32; a nudge needs floats"):
+    with pytest.raises(ValueError, match="point has numbers of int32; expected floating-point"):
         calculus.gradient(f, jnp.array([3, 5]))
-    with pytest.raises(ValueError, match="direction has numbers of int32; the point has float32"):
+    with pytest.raises(ValueError, match="direction has numbers of int32; expected floating-point"):
         calculus.directional_derivative(f, point, jnp.array([1, 0, 0]))
-    with pytest.raises(ValueError, match="the point has no variables"):
+    with pytest.raises(ValueError, match="point has no numbers"):
         calculus.sharpness(f, jnp.ones(0), jax.random.key(0))
     with pytest.raises(ValueError, match="the function returns a number of int32"):
         calculus.gradient(lambda x: jnp.argmax(x), point)

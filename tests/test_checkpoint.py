@@ -1,6 +1,7 @@
 """A run that was stopped ends with the bits of one that was not; what cannot be gone on from is refused by name."""
 
 import functools
+import importlib.util
 import os
 import shutil
 import signal
@@ -15,18 +16,22 @@ import pytest
 
 import jaxnet
 from experiments import train_digits
-from jaxnet import Dataset, History, Params
-from jaxnet.checkpoint import Checkpoints, Interrupted
-from tests import faults
+from jaxnet import Dataset, History, Params, identity
+from jaxnet.checkpoint import CheckpointError, Checkpoints, Interrupted
+from tests.attacks import kills
 from tests.experiments.commands import main, refused
 
 Run = Callable[..., tuple[Params, History]]
 
 
-@pytest.fixture
-def data() -> Dataset:
+def _data() -> Dataset:
     rng = np.random.default_rng(0)
     return Dataset(rng.random((23, 6), np.float32), rng.integers(0, 3, 23).astype(np.int32))
+
+
+@pytest.fixture
+def data() -> Dataset:
+    return _data()
 
 
 class Killed(Exception):  # noqa: N818
@@ -104,28 +109,117 @@ def test_what_is_not_this_run_is_refused_by_name(data: Dataset, tmp_path: Path):
         resume({"loss": "cross_entropy"})
     with pytest.raises(ValueError, match="20 is of a run with batch_size 5; this one has 10"):
         resume({"loss": "squared_error"}, batch_size=10)
-    start, order = jax.random.split(jax.random.key(0))
-    kept = Checkpoints(tmp_path, resume=True, configuration={"loss": "squared_error"})
-    with pytest.raises(
-        ValueError, match=r"has float32 \(4, 6\) as .params\[0\].weights; this run has float32 \(7, 6\)"
-    ):
-        jaxnet.train(
-            order, jaxnet.init(start, (6, 7, 3)), data, optax.sgd(0.5), batch_size=5, epochs=6, checkpoints=kept
-        )
-    with pytest.raises(ValueError, match=r"has nothing as .optimizer_state\[0\].count"):
-        jaxnet.train(
-            order, jaxnet.init(start, (6, 4, 3)), data, optax.adam(0.5), batch_size=5, epochs=6, checkpoints=kept
-        )
 
 
-def test_other_activation_functions_are_refused(data: Dataset, tmp_path: Path):
-    """Their arrays have the same names and shapes."""
-    stopped(tmp_path, data)
-    start, order = jax.random.split(jax.random.key(0))
-    params = jaxnet.init(start, (6, 4, 3), activation=jaxnet.relu)
-    kept, optimizer = Checkpoints(tmp_path, resume=True), optax.sgd(0.5, momentum=0.9)
-    with pytest.raises(ValueError, match=r"run with activations \['sigmoid', 'sigmoid'\]; this one has \['relu', "):
-        jaxnet.train(order, params, data, optimizer, batch_size=5, epochs=6, test=data, checkpoints=kept)
+def distorted(scale: float, _key: jax.Array, image: jax.Array) -> jax.Array:
+    return scale * image
+
+
+def labelled(data: Dataset, label: int) -> Dataset:
+    return data._replace(labels=np.append(data.labels[:-1], np.int32(label)))
+
+
+def one_pixel(data: Dataset) -> Dataset:
+    images = data.images.copy()
+    images[7, 3] += np.float32(1e-6)
+    return data._replace(images=images)
+
+
+def right(_params: Params, _images: jax.Array, _labels: jax.Array) -> jax.Array:
+    return jax.numpy.float32(1)
+
+
+HALF = functools.partial(optax.sgd, 0.5)
+START = jaxnet.init(jax.random.key(0), (6, 4, 3))
+OPTIMIZER = r"not the same optimizer \(its rule, rate, momentum or schedule\)"
+CHANGES: dict[str, tuple[dict[str, Any], str]] = {
+    "rate": ({"optimizer": optax.sgd(0.25, momentum=0.9)}, OPTIMIZER),
+    "schedule": ({"optimizer": optax.sgd(optax.cosine_decay_schedule(0.5, 30), momentum=0.9)}, OPTIMIZER),
+    "momentum": ({"optimizer": HALF(momentum=0.8)}, OPTIMIZER),
+    "rule": ({"optimizer": HALF(momentum=0.9, nesterov=True)}, OPTIMIZER),
+    "state": ({"optimizer": optax.adam(0.5)}, OPTIMIZER),
+    "cost": ({"cost": functools.partial(jaxnet.cost, loss=jaxnet.cross_entropy)}, "not the same cost$"),
+    "penalty": ({"cost": functools.partial(jaxnet.cost, penalty=jaxnet.l2(1e-9))}, "not the same cost$"),
+    "gradient by hand": ({"gradient": jaxnet.average_gradient}, "not the same gradient"),
+    "images": ({"dataset": lambda data: data._replace(images=data.images[::-1])}, "not the same training images"),
+    "one pixel": ({"dataset": one_pixel}, "not the same training images"),
+    "labels": ({"dataset": lambda data: labelled(data, (data.labels[-1] + 1) % 3)}, "not the same training labels"),
+    "test images": ({"test": one_pixel}, "not the same test images and labels"),
+    "no test images": ({"test": lambda data: None}, "not the same test images and labels"),
+    "start": ({"params": jaxnet.init(jax.random.key(1), (6, 4, 3))}, "not the same starting parameters"),
+    "sizes": ({"params": jaxnet.init(jax.random.key(0), (6, 5, 3))}, r"sizes \[6, 4, 3\]; this one has \[6, 5, 3\]"),
+    "activation": ({"params": jaxnet.init(jax.random.key(0), (6, 4, 3), activation=jaxnet.relu)}, "with activations"),
+    "key": ({"key": jax.random.key(5)}, r"with key \[.*\]; this one has \[0, 5\]"),
+    "batch size": ({"batch_size": 6}, "with batch_size 5; this one has 6"),
+    "epochs": ({"epochs": 7}, "with epochs 6; this one has 7"),
+    "evaluations": ({"evaluate_every": 2}, "with evaluate_every 5; this one has 2"),
+    "chunk": ({"chunk_size": 2}, "with chunk_size 2000; this one has 2"),
+    "distortion": ({"distort": functools.partial(distorted, 0.5)}, "with distort None; this one has distorted"),
+    "history": ({"accuracy": right}, "not the same cost, accuracy or gradient_norm of the history"),
+    "gradient_norm": ({"gradient_norm": True}, "not the same cost, accuracy or gradient_norm of the history"),
+}
+
+
+def trained(folder: Path, data: Dataset, changed: dict[str, Any], **choices: Any) -> tuple[Params, History]:
+    given = {"key": jax.random.key(3), "params": START, "dataset": lambda data: data, "optimizer": HALF(momentum=0.9)}
+    given |= {"batch_size": 5, "epochs": 6, "test": lambda data: data} | changed
+    given |= {name: given[name](data) for name in ("dataset", "test")}
+    with jax.numpy_dtype_promotion("standard"):  # optax relies on it
+        return jaxnet.train(**given, checkpoints=Checkpoints(folder, seconds=0, **choices))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoints of a run that was killed."""
+    folder, data = tmp_path_factory.mktemp("saved"), _data()
+    with pytest.raises(Killed):
+        trained(folder, data, {"progress": killed_after(5)})
+    return folder
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_with_anything_changed_is_refused_by_name(change: str, saved: Path, data: Dataset):
+    changed, message = CHANGES[change]
+    with pytest.raises(CheckpointError, match=message):
+        trained(saved, data, changed, resume=True)
+
+
+def test_only_another_version_may_be_gone_on_from_anyway(
+    saved: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The text of the program cannot tell a new version of JAX from a new rate."""
+    rate = {"optimizer": optax.sgd(0.25, momentum=0.9)}
+    with pytest.raises(CheckpointError, match=OPTIMIZER):
+        trained(saved, data, rate, resume=True, resume_anyway=True)
+    real = identity.versions()
+    monkeypatch.setattr(identity, "versions", lambda: real | {"jax": "99.0"})
+    made_by = (
+        rf"made by jax {real['jax']} instead of 99.0, which may be why its program differs \(optimizer.*--resume-any"
+    )
+    with pytest.raises(CheckpointError, match=made_by):
+        trained(saved, data, rate, resume=True)
+    for others in ("images", "key"):
+        with pytest.raises(CheckpointError):
+            trained(saved, data, CHANGES[others][0], resume=True, resume_anyway=True)
+    shutil.copytree(saved, tmp_path / "copy")
+    _, history = trained(tmp_path / "copy", data, rate, resume=True, resume_anyway=True)
+    assert history.epochs[-1] == 6
+    shutil.copytree(saved, tmp_path / "same")  # the same text: nothing to ask for
+    trained(tmp_path / "same", data, {}, resume=True)
+
+
+def test_numbers_that_a_cost_has_in_itself_are_part_of_it(data: Dataset, tmp_path: Path):
+    """They are neither arguments nor code. A JAX that keeps them out of the text of a program would fail this."""
+
+    def weighted(weights: np.ndarray) -> Any:
+        return lambda params, images, targets: jaxnet.cost(params, images * weights[None], targets)
+
+    ones = np.ones(6, np.float32)
+    with pytest.raises(Killed):
+        trained(tmp_path, data, {"cost": weighted(ones), "progress": killed_after(5)})
+    with pytest.raises(CheckpointError, match="not the same cost$"):
+        trained(tmp_path, data, {"cost": weighted(ones * 2)}, resume=True)
+    trained(tmp_path, data, {"cost": weighted(ones.copy())}, resume=True)
 
 
 def test_what_the_run_itself_knows_counts_more_than_a_configuration(data: Dataset, tmp_path: Path):
@@ -175,7 +269,7 @@ def test_a_damaged_checkpoint_is_refused_and_the_newest_whole_one_offered(data: 
                 continue  # without it, it never was complete; without its last line feed it says the same
             damage(file)
             with pytest.raises(
-                ValueError, match="damaged: .*20/.* remove .*20 to go on from 15 steps, the newest whole"
+                ValueError, match="damaged: .*20.* remove .*20 to go on from 15 steps, the newest whole"
             ):
                 one(data, checkpoints=kept)
             file.write_bytes(content)
@@ -244,10 +338,30 @@ def test_a_full_disk_and_a_folder_that_vanishes_are_told_and_the_rest_is_whole(
         one(data, checkpoints=Checkpoints(tmp_path / "file" / "run", seconds=0))
 
 
+def test_a_folder_in_which_another_run_saves_is_refused(data: Dataset, tmp_path: Path):
+    def another(_history: History) -> None:
+        with pytest.raises(CheckpointError, match="another run saves its checkpoints in .*run: wait for it"):
+            one(data, checkpoints=Checkpoints(tmp_path / "run"))
+        raise StopIteration
+
+    one(data, checkpoints=Checkpoints(tmp_path / "run"), progress=another)
+    assert list(tmp_path.iterdir()) == []
+    one(data, checkpoints=Checkpoints(tmp_path / "run"))
+
+
+def test_what_is_not_installed_is_said_before_the_first_step(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match="pip install orbax-checkpoint filelock"):
+        one(data, checkpoints=Checkpoints(tmp_path / "run"), progress=lambda history: pytest.fail("it began"))
+
+
 @pytest.mark.long
-def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path):
-    """The short form of `python tests/faults.py`."""
-    assert faults.kill_and_resume(kills=2, epochs=25, seed=1, folder=tmp_path) == 2
+@pytest.mark.parametrize("run", kills.RUNS)
+def test_killed_at_any_moment_nothing_is_lost(run: str, tmp_path: Path):
+    """The short form of `python -m tests.attacks.kills`."""
+    kills.kill_and_resume(kills.RUNS[run], kills=3, seed=1, folder=tmp_path)
 
 
 @pytest.mark.long

@@ -150,21 +150,21 @@ for attempt in (
         print(type(error).__name__, error)
 """
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    labels = r"ValueError labels has shape \(4, 2\) and dtype float32; expected one integer for each image"
+    labels = r"ValueError labels has dtype float32 and shape \(4, 2\); expected integers of shape \(4,\)"
     expected = [
         labels,
         labels,
-        r"ValueError target has shape \(\); this network has 2 outputs.*jaxnet.one_hot\(labels, 2\)",
-        r"ValueError image has dtype uint8; expected floating-point numbers: divide bytes by 255",
-        r"ValueError image has dtype int32; expected floating-point numbers",
+        r"ValueError targets has .*shape \(4,\); expected .* of shape \(4, 2\).*jaxnet.one_hot\(labels, 2\)",
+        r"ValueError image has dtype uint8 .*; expected floating-point numbers .* bytes divided by 255",
+        r"ValueError images has dtype int32 .*; expected floating-point numbers",
         r"TypeError cost is a loss, the cost of one example; expected .*functools.partial\(jaxnet.cost, loss=...\)",
-        r"TypeError key is 0; expected a key of JAX, such as jax.random.key\(0\)",
+        r"TypeError key is 0; expected one key of JAX, such as jax.random.key\(0\)",
         r"TypeError batch_size is 'full'; expected a whole number",
         r"TypeError epochs is 1.0; expected a whole number",
         r"TypeError dataset is of type tuple; jaxnet.dataset\(images, labels\) makes a Dataset",
-        r"TypeError key is 0; expected a key of JAX",
-        r"TypeError an activation function is 'relu'; expected a function, such as jaxnet.relu",
-        r"TypeError key is 0; expected a key of JAX",
+        r"TypeError key is 0; expected one key of JAX",
+        r"TypeError activation is 'relu'; expected a function of \(z\)",
+        r"TypeError key is 0; expected one key of JAX",
         r"TypeError batch_size is 2.0; expected a whole number",
     ]
     for line, pattern in zip(printed.splitlines(), expected, strict=True):
@@ -175,5 +175,5 @@ def test_missing_superfluous_and_misshapen_answers_are_refused():
     params = identity_network(2)
     with pytest.raises(ValueError, match="images is empty"):
         jaxnet.cost(params, jnp.zeros((0, 2)), jnp.zeros((0, 2)))
-    with pytest.raises(ValueError, match=r"target has shape \(3,\); this network has 2 outputs"):
+    with pytest.raises(ValueError, match=r"targets has .*shape \(4, 3\); expected .* of shape \(4, 2\)"):
         jaxnet.cost(params, jnp.zeros((4, 2)), jnp.zeros((4, 3)))

@@ -1,10 +1,13 @@
 import gzip
+import io
 import re
 import shutil
 import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -217,6 +220,30 @@ def test_a_file_with_any_byte_damaged_loads_or_is_refused_by_name(tmp_path: Path
     assert refused > 100
 
 
+def test_an_array_that_is_shorter_or_longer_than_its_header_promises_is_refused(tmp_path: Path):
+    np.savez(tmp_path / "whole.npz", **own())
+    whole = (tmp_path / "whole.npz").read_bytes()
+    assert whole.count(b"(6, 4, 4)") == 1
+    (tmp_path / "fewer.npz").write_bytes(whole.replace(b"(6, 4, 4)", b"(5, 4, 4)"))  # its checksum is that of all six
+    with pytest.raises(ValueError, match="fewer.npz cannot be used: Bad CRC-32"):
+        jaxnet.load(tmp_path / "fewer.npz")
+    member = io.BytesIO()
+    np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (10**12, 4)})
+    with zipfile.ZipFile(tmp_path / "more.npz", "w") as archive:
+        for name in own():
+            archive.writestr(f"{name}.npy", member.getvalue() + bytes(24))
+    with pytest.raises(ValueError, match="more.npz cannot be used: an array has 24 bytes .* promises 4000000000000"):
+        jaxnet.load(tmp_path / "more.npz")
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("kind", ["<f4", ">f8", "<f2"])
+def test_arrays_of_any_order_and_kind_of_number_are_read(tmp_path: Path, kind: str, order: Literal["C", "F"]):
+    images = np.linspace(0, 1, 3 * 2 * 4).reshape(3, 2, 4)
+    np.savez(tmp_path / "digits.npz", **own(x_test=np.asarray(images, kind, order=order)))
+    np.testing.assert_allclose(jaxnet.load(tmp_path / "digits.npz")[1].images, images.reshape(3, 8), atol=1e-3)
+
+
 class Trap:
     """Unpickling this writes a file."""
 
@@ -230,7 +257,7 @@ class Trap:
 def test_pickles_in_a_users_file_are_refused_and_never_unpickled(tmp_path: Path):
     sprung = tmp_path / "sprung"
     np.savez(tmp_path / "trap.npz", allow_pickle=True, **own(y_train=np.array([Trap(sprung)], object)))
-    with pytest.raises(ValueError, match="trap.npz cannot be used: .*allow_pickle=False"):
+    with pytest.raises(ValueError, match="trap.npz cannot be used: .*pickled objects"):
         jaxnet.load(str(tmp_path / "trap.npz"))
     (tmp_path / "bare.npz").write_bytes(__import__("pickle").dumps(Trap(sprung)))
     with pytest.raises(ValueError, match="bare.npz cannot be used"):
@@ -331,6 +358,10 @@ class TestSmallSets:
             (number % 3, 40.0 * number) for number in sorted(range(6), key=lambda number: (number % 3, number))
         ]
         assert len(test.labels) == 2
+        (cached,) = tmp_path.rglob("jaxnet.npz")
+        cached.write_bytes(cached.read_bytes()[:-1])
+        with pytest.raises(ValueError, match="jaxnet.npz cannot be used: .*; remove it, and"):
+            jaxnet.load("tfds:tiny_colours", data_dir=str(tmp_path))
 
     def test_where_the_cache_cannot_be_written_it_warns_and_loads(self, tmp_path: Path, monkeypatch):
         def full_disk(*_: object) -> None:

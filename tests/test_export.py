@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import struct
@@ -10,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 import jaxnet
 from jaxnet import Layer
@@ -37,7 +39,45 @@ def test_the_file_has_the_documented_layout(tmp_path: Path):
     start, end = header["layers.0.weights"]["data_offsets"]
     assert header["layers.0.weights"]["shape"] == [1, 2]
     assert struct.unpack("<2f", content[8 + length + start : 8 + length + end]) == (1, 2)
-    assert header["__metadata__"] == {"sizes": "2-1", "activations": "sigmoid"}
+    metadata = header["__metadata__"]
+    assert metadata.keys() == {"sizes", "activations", "sha256"}
+    assert (metadata["sizes"], metadata["activations"]) == ("2-1", "sigmoid")
+    assert length % 8 == 0
+    own = f',"sha256":"{metadata["sha256"]}"'.encode()  # what the checksum is of is the file without it
+    bare = content[8 : 8 + length].replace(own, b"").rstrip()
+    bare += b" " * (-len(bare) % 8)
+    whole = struct.pack("<Q", len(bare)) + bare + content[8 + length :]
+    assert hashlib.sha256(whole).hexdigest() == metadata["sha256"]
+
+
+def test_equal_parameters_make_equal_files_that_the_library_reads(tmp_path: Path):
+    params, path = jaxnet.init(jax.random.key(0), (5, 4, 3)), tmp_path / "p.safetensors"
+    metadata = {name: f"{name} ü" for name in "fbdace"}
+    contents = set()
+    for turn in range(20):
+        names = sorted(metadata, reverse=turn % 2 > 0)
+        jaxnet.save_params(path, params, {name: metadata[name] for name in names})
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    found = load_file(path)
+    np.testing.assert_array_equal(found["layers.1.weights"], params[1].weights)
+    assert found.keys() == {f"layers.{layer}.{name}" for layer in range(2) for name in ("weights", "biases")}
+    with safe_open(path, framework="numpy") as file:
+        assert metadata.items() <= file.metadata().items()
+
+
+def test_a_file_whose_numbers_or_metadata_were_changed_is_refused(tmp_path: Path):
+    path = tmp_path / "p.safetensors"
+    jaxnet.save_params(path, jaxnet.init(jax.random.key(0), (3, 2)), {"rate": "0.25"})
+    whole = path.read_bytes()
+    for damaged in (whole[:-1] + bytes([whole[-1] ^ 1]), whole.replace(b"0.25", b"0.75")):
+        path.write_bytes(damaged)
+        load_file(path)
+        with pytest.raises(ValueError, match=r"p.safetensors is damaged: it is not what its sha256 tells"):
+            jaxnet.load_params(path)
+    jaxnet.save_params(path, jaxnet.init(jax.random.key(0), (3, 2)), {"rate": "0.25", "sha256": "of another file"})
+    assert path.read_bytes() == whole
+    assert "sha256" not in jaxnet.load_params(path)[1]
 
 
 def test_sizes_that_are_not_those_of_the_parameters_are_refused_in_writing_and_in_reading(tmp_path: Path):
@@ -81,7 +121,7 @@ def test_activation_functions_of_ones_own_are_given_when_the_file_is_read(tmp_pa
     other = jaxnet.init(jax.random.key(0), (3, 4, 2), activation=lambda z: z, output=lambda z: 2 * z)
     with pytest.raises(ValueError, match="layer 1 has an activation function named '<lambda>'"):
         jaxnet.save_params(tmp_path / "other.safetensors", other)
-    with pytest.raises(ValueError, match=r"params: layers.0 has weights \(2, 4, 3\)"):
+    with pytest.raises(ValueError, match=r"params: layer 0 has weights \(2, 4, 3\)"):
         jaxnet.save_params(tmp_path / "other.safetensors", jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), params))
     assert not (tmp_path / "other.safetensors").exists()
 
@@ -120,15 +160,15 @@ def arrays(**changes: np.ndarray) -> dict[str, np.ndarray]:
         ({}, "holds []"),
         ({"a": np.zeros(1)}, "holds ['a']"),
         (arrays(layers_1_weights=np.zeros((1, 2))), "expected layers.0.weights, layers.0.biases"),
-        (arrays(layers_0_biases=np.zeros(3, np.float32)), "layers.0 has weights (2, 3) and biases (3,)"),
+        (arrays(layers_0_biases=np.zeros(3, np.float32)), "layer 0 has weights (2, 3) and biases (3,)"),
         (
             arrays(layers_1_weights=np.zeros((1, 5), np.float32), layers_1_biases=np.zeros(1, np.float32)),
-            "layers.1 has weights (1, 5) and biases (1,) of float32, and 2 inputs",
+            "layer 1 has weights (1, 5) and biases (1,); expected n_out and 2 inputs",
         ),
-        (arrays(layers_0_weights=np.zeros((4, 2, 3), np.float32)), "layers.0 has weights (4, 2, 3)"),
-        (arrays(layers_0_weights=np.zeros((), np.float32)), "layers.0 has weights () and biases (2,)"),
-        (arrays(layers_0_weights=np.zeros((2, 3), np.int32)), "of int32"),
-        (arrays(layers_0_biases=np.array([0, np.nan], np.float32)), "layers.0 has values that are not finite"),
+        (arrays(layers_0_weights=np.zeros((4, 2, 3), np.float32)), "layer 0 has weights (4, 2, 3)"),
+        (arrays(layers_0_weights=np.zeros((), np.float32)), "layer 0 has weights () and biases (2,)"),
+        (arrays(layers_0_weights=np.zeros((2, 3), np.int32)), "layer 0 has int32"),
+        (arrays(layers_0_biases=np.array([0, np.nan], np.float32)), "layer 0 has values that are not finite"),
     ],
 )
 def test_a_file_of_something_else_is_refused_by_name(tmp_path: Path, content: dict, message: str):
@@ -142,9 +182,9 @@ def test_absent_and_damaged_files_are_refused_by_name(tmp_path: Path):
         jaxnet.load_params(tmp_path / "absent.safetensors")
     jaxnet.save_params(tmp_path / "whole.safetensors", jaxnet.init(jax.random.key(0)))
     whole = (tmp_path / "whole.safetensors").read_bytes()
-    for damaged in (b"", b"hello", whole[:100], whole[:-1], b"\x80" + whole[1:]):
+    for damaged in (b"", b"hello", whole[:100], whole[:-1], b"\x80" + whole[1:], whole.replace(b'"F32"', b'"I31"')):
         (tmp_path / "damaged.safetensors").write_bytes(damaged)
-        with pytest.raises(ValueError, match="damaged.safetensors is damaged or no safetensors file"):
+        with pytest.raises(ValueError, match="damaged.safetensors is damaged or no safetensors file for NumPy"):
             jaxnet.load_params(tmp_path / "damaged.safetensors")
 
 
@@ -225,13 +265,13 @@ def test_the_exported_classifier_refuses_what_are_not_its_images():
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ((), "params is empty; a network has at least one layer"),
-        ((Layer(jnp.zeros((4, 2, 3)), jnp.zeros((4, 2))),), "layers.0 has weights (4, 2, 3) and biases (4, 2)"),
+        ((), "params has no layers: jaxnet.init makes them"),
+        ((Layer(jnp.zeros((4, 2, 3)), jnp.zeros((4, 2))),), "layer 0 has weights (4, 2, 3) and biases (4, 2)"),
         (
             (Layer(jnp.zeros((2, 3)), jnp.zeros(2)), Layer(jnp.zeros((1, 5)), jnp.zeros(1))),
-            "params: layers.1 has weights (1, 5) and biases (1,) of float32, and 2 inputs",
+            "params: layer 1 has weights (1, 5) and biases (1,); expected n_out and 2 inputs",
         ),
-        ((Layer(jnp.zeros((2, 3)), jnp.array([0, jnp.inf])),), "params: layers.0 has values that are not finite"),
+        ((Layer(jnp.zeros((2, 3)), jnp.array([0, jnp.inf])),), "params: layer 0 has values that are not finite"),
     ],
 )
 def test_what_is_no_single_network_is_not_exported(params: jaxnet.Params, message: str):

@@ -44,11 +44,11 @@ def test_the_pca_plane_of_a_trajectory_equals_the_eigenvectors_of_its_covariance
 
 def test_a_trajectory_of_fewer_than_three_points_has_no_plane_and_of_one_no_length():
     two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), jaxnet.init(jax.random.key(0), (2, 1)))
-    with pytest.raises(ValueError, match="trajectory has 2 points; a plane needs at least 3"):
+    with pytest.raises(ValueError, match="trajectory has 2 points; it needs at least 3"):
         landscape.pca_plane(two)
     assert float(landscape.distances(two).length) == 0
     assert np.isnan(landscape.pca_plane(jax.tree.map(lambda leaf: jnp.repeat(leaf, 2, axis=0), two)).explained).all()
-    with pytest.raises(ValueError, match="trajectory has fewer than 2 points"):
+    with pytest.raises(ValueError, match="trajectory has 1 points; it needs at least 2"):
         landscape.distances(jax.tree.map(lambda leaf: leaf[:1], two))
 
 
@@ -137,7 +137,7 @@ def test_where_the_gradient_cannot_be_told_from_none_the_scale_is_infinite():
     found = landscape.noise_scale(jnp.zeros(1), balanced, jnp.zeros((4, 1)), gradient=difference)
     assert float(found.scale) == float("inf")
     assert float(found.standard_error) == float("inf")
-    with pytest.raises(ValueError, match="there are 2 examples; the noise of a gradient needs at least 3"):
+    with pytest.raises(ValueError, match="images has 2 examples; the noise of a gradient needs at least 3"):
         landscape.noise_scale(jnp.zeros(1), balanced[:2], jnp.zeros((2, 1)), gradient=difference)
 
 

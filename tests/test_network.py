@@ -81,7 +81,7 @@ def test_impossible_sizes_are_refused_by_value(sizes: tuple[int, ...]):
 
 
 def test_an_image_of_the_wrong_size_is_refused():
-    with pytest.raises(ValueError, match=r"image has shape \(783,\); this network takes one image of shape \(784,\)"):
+    with pytest.raises(ValueError, match=r"image has .*shape \(783,\); expected .* of shape \(784,\): one image"):
         jaxnet.forward(jaxnet.init(jax.random.key(0)), jnp.zeros(783))
 
 
@@ -146,7 +146,7 @@ def test_bytes_and_other_integers_are_refused(few: jaxnet.Dataset):
         lambda: jaxnet.cost(params, pixels, targets),
         lambda: jax.jit(jax.grad(jaxnet.cost))(params, pixels, targets),
     ):
-        with pytest.raises(Exception, match="image has dtype uint8; expected floating-point|Type-check error"):
+        with pytest.raises(Exception, match="images? has dtype uint8 .*expected floating-point|Type-check error"):
             attempt()
 
 

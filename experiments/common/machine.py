@@ -1,6 +1,7 @@
 """What a script runs on: which devices, how many processes, how precisely; and the one line that says so."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any, Literal
 import jax
 
 import jaxnet.devices
+from experiments.common import processes
+from experiments.common.choices import ChoiceError
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Machine:
     """How many processes there are."""
     process_id: int | None = None
     """Which of them this is, from 0. Only process 0 prints and writes."""
+    patience: float = 25.0
+    """Seconds without a sign of life from one of several processes, after which all end. More for a slow network."""
     dtype: Literal["float32", "float64"] = "float32"
     """Of weights, biases and all that is computed from them."""
     precision: Literal["float32", "tensorfloat32", "bfloat16"] = "float32"
@@ -34,8 +39,11 @@ class Machine:
 
 
 @contextmanager
-def running_on(machine: Machine) -> Iterator[None]:
-    """Within, scripts run as chosen. Raises ValueError where that cannot be, never does with less."""
+def running_on(machine: Machine, choices: dict[str, Any], kept: Callable[[], str]) -> Iterator[None]:
+    """Within, scripts run as chosen. Raises ChoiceError where that cannot be, never does with less.
+
+    Of several processes all have to have the same `choices`; should one of them end, the others say what `kept` says.
+    """
     platform, number = _parsed(machine.devices or ("all" if machine.distributed else "1"))
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
@@ -44,9 +52,12 @@ def running_on(machine: Machine) -> Iterator[None]:
     if machine.distributed:
         _find_others(machine)
     elif (machine.coordinator, machine.num_processes, machine.process_id) != (None, None, None):
-        raise ValueError("coordinator, num_processes and process_id are for several processes; add --distributed")
+        raise ChoiceError("coordinator, num_processes and process_id are for several processes; add --distributed")
     chosen = _chosen(platform, number)
     with ExitStack() as stack:
+        if jax.process_count() > 1:
+            alike = choices | {"dtype": machine.dtype, "precision": machine.precision, "devices": machine.devices}
+            stack.enter_context(processes.all_or_none(alike, machine.patience, kept))
         if len(chosen) > 1:
             stack.enter_context(jax.set_mesh(jaxnet.devices.mesh(chosen)))
         stack.enter_context(jax.enable_x64(machine.dtype == "float64"))
@@ -62,7 +73,7 @@ def _parsed(text: str) -> tuple[str | None, int | None]:
     if text in ("cpu", "gpu", "tpu"):
         platform, number = text, "1"
     if platform not in ("", "cpu", "gpu", "tpu") or not (number == "all" or (number.isdecimal() and int(number) > 0)):
-        raise ValueError(f"devices is {text}; expected a number, all, or one of them after cpu:, gpu: or tpu:")
+        raise ChoiceError(f"devices is {text}; expected a number, all, or one of them after cpu:, gpu: or tpu:")
     return platform or None, None if number == "all" else int(number)
 
 
@@ -74,25 +85,27 @@ def _split_cpu(number: int) -> None:
 def _find_others(machine: Machine) -> None:
     explicit = machine.coordinator, machine.num_processes, machine.process_id
     if None in explicit and explicit != (None, None, None):
-        raise ValueError("coordinator, num_processes and process_id belong together; give all three or none")
+        raise ChoiceError("coordinator, num_processes and process_id belong together; give all three or none")
+    if not (math.isfinite(machine.patience) and machine.patience >= 2):
+        raise ChoiceError(f"patience is {machine.patience}; it must be at least 2 seconds")
     try:
-        jax.distributed.initialize(*explicit)
+        processes.find_others(explicit, machine.patience)
     except (ValueError, RuntimeError) as error:
-        raise ValueError(
+        raise ChoiceError(
             f"the other processes cannot be found: {error}; start this by srun or mpirun, or give --coordinator,"
             " --num-processes and --process-id"
         ) from error
 
 
 def _chosen(platform: str | None, number: int | None) -> list[Any]:
-    """So many devices of every process. Raises ValueError where there are not so many, or none of that platform."""
+    """So many devices of every process. Raises ChoiceError where there are not so many, or none of that platform."""
     devices = jax.devices()
     if platform not in (None, jax.default_backend()):
-        raise ValueError(f"devices are to be of platform {platform}; JAX found only {jax.default_backend()} here")
+        raise ChoiceError(f"devices are to be of platform {platform}; JAX found only {jax.default_backend()} here")
     each = [[device for device in devices if device.process_index == p] for p in range(jax.process_count())]
     least = min(map(len, each))
     if number is not None and number > least:
-        raise ValueError(
+        raise ChoiceError(
             f"devices is {number}; JAX found {least} x {devices[0].device_kind} here (cpu:{number} splits a CPU)"
         )
     return [device for own in each for device in own[:number]]

@@ -1,0 +1,39 @@
+"""Of several processes none waits for ever for one that is gone, and each says why it ends."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments.common import last_words
+from experiments.common.processes import newest_checkpoint
+from tests.attacks.processes import ATTACKS, attacked, faults
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ATTACKS)
+def test_all_end_and_say_why(name: str, tmp_path: Path):
+    """The short form of `python -m tests.attacks.processes`: two processes."""
+    assert faults(ATTACKS[name], 2, attacked(ATTACKS[name], 2, tmp_path)) == []
+
+
+def passed_on(text: bytes) -> str:
+    program = [sys.executable, "-I", last_words.__file__]
+    return subprocess.run(program, input=text, stderr=subprocess.PIPE, check=True).stderr.decode()
+
+
+def test_the_last_words_take_the_place_of_pages():
+    prepared = b"\x00process 0 is gone\n\x00process 0 has ended\n"
+    assert passed_on(b"a warning\n" + prepared + b"another\n") == "a warning\nanother\n"
+    pages = b"E1125 coordination_service_agent.cc:288] Polled an error\n*** Check failure\n @ 0x7f\n"
+    assert passed_on(b"a warning\n" + prepared + pages) == "a warning\nerror: process 0 has ended\n"
+
+
+def test_the_newest_checkpoint_is_the_one_after_most_steps(tmp_path: Path):
+    assert newest_checkpoint(tmp_path) == f"there is no checkpoint in {tmp_path}"
+    for steps in (60, 120, 900):
+        (tmp_path / str(steps)).mkdir()
+    for steps in (60, 120):  # the other one was not complete
+        (tmp_path / str(steps) / "SHA256SUMS").touch()
+    assert newest_checkpoint(tmp_path) == f"the newest checkpoint is {tmp_path}/120: go on with --resume"
