@@ -43,6 +43,8 @@ class Config:
 def main() -> None:
     """Runs each in a process of its own; exit status 1 where one of them failed."""
     config = tyro.cli(Config, prog="python -m experiments", description=__doc__)
+    if not config.only:
+        sys.exit(f"error: only is empty; name at least one of {', '.join(ORDER)}, or leave the option out")
     for name in config.only:
         if name not in ORDER:
             sys.exit(f"error: there is no experiment {name}; there are {', '.join(ORDER)}")

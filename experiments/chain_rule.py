@@ -23,6 +23,7 @@ import numpy as np
 
 import jaxnet
 from experiments.common import networks, script
+from experiments.common.choices import ChoiceError, random_key, refused
 from experiments.reports import chain_rule as report
 from jaxnet import chain_rule
 from jaxnet.importance import Ranking, rank
@@ -57,19 +58,20 @@ class Config:
 def run(config: Config, _folder: Path) -> script.Record:
     """The chain, the ledger, the sample and the paths."""
     if config.weights == ():
-        raise ValueError("weights is empty; name at least one as LAYER:NEURON:SOURCE, or leave the option out")
+        raise ChoiceError("weights is empty; name at least one as LAYER:NEURON:SOURCE, or leave the option out")
     chosen = [parse(text) for text in config.weights or ()]
     for name in ("chain_input", "chain_target"):
         if not 0 <= getattr(config, name) <= 1:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be an activation, between 0 and 1")
+            raise ChoiceError(f"{name} is {getattr(config, name)}; it must be an activation, between 0 and 1")
     subject = networks.get(config.network)
-    for weight in chosen:
-        chain_rule.check_weight(subject.params, *weight)
+    for text, weight in zip(config.weights or (), chosen, strict=True):
+        with refused(f"weight {text}: "):
+            chain_rule.check_weight(subject.params, *weight)
     check_size(subject.params, config.sample)
     example = networks.example(subject.test, config.image, subject.params)
     label = int(subject.test.labels[config.image])
     # The first two keys of this seed made the network and the order of its examples.
-    _, _, chain_key, sample_key = jax.random.split(jax.random.key(config.network.seed), 4)
+    _, _, chain_key, sample_key = jax.random.split(random_key(config.network.seed), 4)
     three = jaxnet.init(chain_key, (1, 1, 1, 1))
     with jax.enable_x64(True):
         double = functools.partial(jax.tree.map, lambda leaf: jnp.asarray(leaf, float))
@@ -90,24 +92,22 @@ def run(config: Config, _folder: Path) -> script.Record:
 
 
 def parse(text: str) -> Weight:
-    """The weight or bias that a text names. Raises ValueError where it names none."""
+    """The weight or bias that a text names. Raises ChoiceError where it names none."""
     try:
         layer, neuron, source = text.split(":")
         return int(layer), int(neuron), None if source == "bias" else int(source)
     except ValueError:
-        raise ValueError(f"weight {text} is not LAYER:NEURON:SOURCE, such as 0:5:400 or 2:7:bias") from None
+        raise ChoiceError(f"weight {text} is not LAYER:NEURON:SOURCE, such as 0:5:400 or 2:7:bias") from None
 
 
 def check_size(params: jaxnet.Params, sample: int) -> None:
-    """Raises ValueError for a sample, or a number of paths, that this network has not or that could not be stored."""
+    """Raises ChoiceError for a sample, or a number of paths, that this network has not or that could not be stored."""
     n = jaxnet.count_params(params)
     if not 1 <= sample <= n:
-        raise ValueError(f"sample is {sample}; it must be between 1 and {n}, the number of weights and biases")
+        raise ChoiceError(f"sample is {sample}; it must be between 1 and {n}, the number of weights and biases")
     paths = math.prod(jaxnet.sizes_of(params)[1:])
     if paths > 10_000_000:
-        raise ValueError(
-            f"there are {paths:,} paths through this network; choose fewer or narrower layers with --hidden"
-        )
+        raise ChoiceError(f"there are {paths:,} paths through this network; take fewer or narrower --hidden layers")
 
 
 @jax.jit

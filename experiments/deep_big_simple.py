@@ -23,7 +23,9 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments.common import networks, roofline, script
+from experiments.common.choices import ChoiceError, check_at_least, check_rate, random_key, refused
 from experiments.common.recipes import Recipe, part
+from experiments.common.saving import Saving, checkpoints
 from experiments.published.rows import CIRESAN
 from experiments.reports import deep_big_simple as report
 
@@ -76,13 +78,13 @@ class Config:
     """Decides initial weights, order and distortions."""
     limit: int | None = None
     """Only the first so many training and test images."""
-    saving: script.Saving = field(default_factory=script.Saving)
+    saving: Saving = field(default_factory=Saving)
 
 
 def recipe_of(config: Config) -> Recipe:
-    """The preset with what was chosen instead. Raises ValueError for what is out of bounds."""
+    """The preset with what was chosen instead. Raises ChoiceError for what is out of bounds."""
     preset = PRESETS[config.preset]
-    script.check_at_least(config, batch_size=1, epochs=1, held_out=0)
+    check_at_least(config, batch_size=1, epochs=1, held_out=0)
     own = ("hidden", "rate", "schedule", "momentum", "batch_size", "epochs", "decay")
     made: dict[str, Any] = {name: getattr(config, name) for name in own if getattr(config, name) is not None}
     if config.activation is not None:
@@ -90,9 +92,9 @@ def recipe_of(config: Config) -> Recipe:
     parts = ("shift", "rotation", "scale", "shear", "alpha", "sigma")
     bounds = {name: getattr(config, name) for name in parts if getattr(config, name) is not None}
     recipe = replace(preset, **made, distortion=preset.distortion | bounds)
-    script.check_rate(recipe.rate)
+    check_rate(recipe.rate)
     if not 0 <= recipe.momentum < 1:
-        raise ValueError(f"momentum is {recipe.momentum}; it must be zero or more, and less than one")
+        raise ChoiceError(f"momentum is {recipe.momentum}; it must be zero or more, and less than one")
     return recipe
 
 
@@ -101,16 +103,17 @@ def run(config: Config, folder: Path) -> script.Record:
     recipe = recipe_of(config)
     train, test, _ = script.load("mnist", config.limit)
     if config.held_out >= len(train.images):
-        raise ValueError(f"held_out is {config.held_out}; there are {len(train.images)} training images")
+        raise ChoiceError(f"held_out is {config.held_out}; there are {len(train.images)} training images")
     learnt = part(train, 0, len(train.images) - config.held_out)
     judged = part(train, len(learnt.images), None) if config.held_out else test
     n = len(learnt.images)
     if (config.batch_size or 1) > n:
-        raise ValueError(f"batch_size is {config.batch_size}; there are {n} images to learn from")
-    start, order = jax.random.split(jax.random.key(config.seed))
-    samples = distorted_samples(recipe, learnt, jax.random.fold_in(start, 1))
-    params, facts = recipe.init(start), recipe.facts()
-    saving = script.checkpoints(folder, config)
+        raise ChoiceError(f"batch_size is {config.batch_size}; there are {n} images to learn from")
+    start, order = jax.random.split(random_key(config.seed))
+    with refused():
+        samples = distorted_samples(recipe, learnt, jax.random.fold_in(start, 1))
+        params, facts, choices = recipe.init(start), recipe.facts(), recipe.choices(n)
+    kept = checkpoints(folder, config, **{f"recipe.{name}": value for name, value in facts.items()})
     results: script.Record = {"recipe": facts, "sizes": recipe.sizes, "images": n, "samples": samples}
     print(report.beginning(results))
     with script.progress("training", recipe.epochs) as show:
@@ -127,8 +130,8 @@ def run(config: Config, folder: Path) -> script.Record:
                 recipe.optimizer(n, recipe.rate),
                 test=judged if config.held_out else None,
                 progress=progress,
-                checkpoints=saving.of_a_run(**{f"recipe.{name}": value for name, value in facts.items()}),
-                **recipe.choices(n),
+                checkpoints=kept,
+                **choices,
             )
         except jaxnet.Diverged as diverged:
             results["history"] = diverged.history._asdict()

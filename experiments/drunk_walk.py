@@ -23,8 +23,10 @@ import optax
 import jaxnet
 from experiments.common import script, tables
 from experiments.common.arms import Arm, parse_arms
+from experiments.common.choices import ChoiceError, check_at_least, check_at_most, random_key, refused
 from experiments.reports import drunk_walk as report
 from jaxnet import calculus, landscape
+from jaxnet.memory import check_fits
 
 Examples = tuple[jax.Array, jax.Array]
 
@@ -61,18 +63,18 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Descends in every way, then computes the cost on the planes, then measures the noise."""
-    script.check_at_least(config, points=3, close_steps=2, drunks=1, stages=2, batches=2, grid=2, plane_images=1)
-    if config.points > 10_000:
-        raise ValueError(f"points is {config.points}; each is a whole network that is kept: at most 10,000")
-    calculus.check_grid(config.grid, config.grid, numbers=1)
+    check_at_least(config, points=3, close_steps=2, drunks=1, stages=2, batches=2, grid=2, plane_images=1)
+    check_at_most(config, points=10_000, close_steps=10_000, drunks=1_000, stages=10_000, batches=100_000)
     train, test, classes = script.load(config.data, config.limit)
     arms = sorted(parse_arms(config.arms, len(train.images)), key=lambda arm: -arm.batch_size)
-    for arm in arms:
-        if arm.rate == 0:
-            name = tables.batch_name(arm.batch_size, len(train.images))
-            raise ValueError(f"the rate of {name} is 0; that is no walk")
-    start, order, again, directions, draws = jax.random.split(jax.random.key(config.seed), 5)
-    params = jaxnet.init(start, (train.images.shape[1], *config.hidden, classes))
+    if not all(arm.rate for arm in arms):
+        raise ChoiceError("arms has one with the rate 0; that is no walk")
+    start, order, again, directions, draws = jax.random.split(random_key(config.seed), 5)
+    calculus.check_grid(config.grid, config.grid, numbers=1)
+    with refused():
+        params = jaxnet.init(start, (train.images.shape[1], *config.hidden, classes))
+    kept = jaxnet.count_params(params) * (len(arms) * config.points + (1 + config.drunks) * config.close_steps)
+    check_fits("all the points of the walks", 4.0 * kept)
     examples = jnp.asarray(train.images), jaxnet.one_hot(train.labels, classes)
     some = examples[0][: config.plane_images], examples[1][: config.plane_images]
 
@@ -100,9 +102,8 @@ def descend(
     trajectory, lengths = plain_descent(key, params, examples, arm.rate, **choices)
     displacement = jax.vmap(lambda point: optax.tree.norm(jax.tree.map(jnp.subtract, point, params)))(trajectory)
     if not np.isfinite(displacement).all():
-        raise script.Stopped(
-            f"{tables.batch_name(arm.batch_size, n)}: rate {arm.rate:g} is too large, the cost is infinite", {}
-        )
+        name = tables.batch_name(arm.batch_size, n)
+        raise script.Stopped(f"{name}: rate {arm.rate:g} is too large, the cost is infinite", {})
     return trajectory, {
         "batch_size": arm.batch_size,
         "rate": arm.rate,

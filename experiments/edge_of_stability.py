@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments.common import networks, script, tables
+from experiments.common.choices import ChoiceError, check_at_least, random_key
 from experiments.reports import edge_of_stability as report
 from jaxnet import calculus
 
@@ -55,21 +56,21 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Descends twice, in full batches and in mini-batches, with all rates and networks side by side."""
-    script.check_at_least(config, batch_size=1, steps=1, every=1, iterations=1, seeds=1)
+    check_at_least(config, batch_size=1, steps=1, every=1, iterations=1, seeds=1)
     if len(config.rates) < 1:
-        raise ValueError("rates is empty; give at least one")
+        raise ChoiceError("rates is empty; give at least one")
     for rate in config.rates:
         if not 0 < rate < math.inf:
-            raise ValueError(f"rate is {rate}; it must be a finite number above zero, for its edge is 2/rate")
+            raise ChoiceError(f"rate is {rate}; it must be a finite number above zero, for its edge is 2/rate")
     if config.steps < 2 * config.every or config.steps % config.every:
-        raise ValueError(
+        raise ChoiceError(
             f"steps is {config.steps}; it must be a multiple of every, {config.every}, and twice it or more"
         )
     train, _, classes = script.load(config.data, config.limit)
     n, n_in = train.images.shape
     if config.batch_size >= n:
-        raise ValueError(f"batch_size is {config.batch_size}; a mini-batch has fewer than all {n} images")
-    start, order, direction = jax.random.split(jax.random.key(config.seed), 3)
+        raise ChoiceError(f"batch_size is {config.batch_size}; a mini-batch has fewer than all {n} images")
+    start, order, direction = jax.random.split(random_key(config.seed), 3)
     sizes = (n_in, *config.hidden, classes)
     params, rates = networks.at_rates(networks.initial(start, sizes, config.seeds), config.rates)
     examples = jnp.asarray(train.images), jaxnet.one_hot(train.labels, classes)

@@ -8,7 +8,7 @@ after as many examples, as many steps, and as many seconds. Some two minutes on 
 after some 300 times fewer examples than the full batch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
@@ -18,7 +18,10 @@ import optax
 import jaxnet
 from experiments.common import networks, script, tables
 from experiments.common.arms import Arm, parse_arms
+from experiments.common.choices import ChoiceError, check_at_least, check_goal, check_rate, random_key
+from experiments.common.saving import Resuming, parts_of
 from experiments.reports import full_batch_vs_sgd as report
+from jaxnet import identity
 from jaxnet.history import first_reach
 
 
@@ -46,26 +49,34 @@ class Config:
     """Rates that --tune tries."""
     tune_seeds: int = 3
     """Initial networks that --tune tries each rate from, none of them among those compared."""
+    saving: Resuming = field(default_factory=Resuming)
 
 
-def run(config: Config, _folder: Path) -> script.Record:
+def run(config: Config, folder: Path) -> script.Record:
     """Tunes if asked to, descends every arm, compares."""
-    script.check_at_least(config, seeds=1, tune_seeds=1)
-    if not 0 < config.goal <= 100:
-        raise ValueError(f"goal is {config.goal}; it must be a test accuracy in percent, above 0 and up to 100")
+    check_at_least(config, seeds=1, tune_seeds=1)
+    if not config.grid:
+        raise ChoiceError("grid is empty; name at least one rate, or leave the option out")
+    for rate in config.grid:
+        check_rate(rate)
+    check_goal(config.goal)
     train, test, classes = script.load(config.data, config.limit)
     sizes = (train.images.shape[1], *config.hidden, classes)
     arms = parse_arms(config.arms, len(train.images))
-    compared, tuned_on, order = jax.random.split(jax.random.key(config.seed), 3)
+    compared, tuned_on, order = jax.random.split(random_key(config.seed), 3)
+    parts = parts_of(folder, config, examples=identity.of_arrays((train, test)))
     results: script.Record = {"n": len(train.images), "goal": config.goal}
     if config.tune:
-        results["tuning"] = tune(config, arms, networks.initial(tuned_on, sizes, config.tune_seeds), train, order)
+        starts = networks.initial(tuned_on, sizes, config.tune_seeds)
+        results["tuning"] = [
+            parts(f"tuning-{number}", tune, config, arm, starts, train, order) for number, arm in enumerate(arms, 1)
+        ]
         arms = [arm._replace(rate=row["best"]) for arm, row in zip(arms, results["tuning"], strict=True)]
     params = networks.initial(compared, sizes, config.seeds)
     results["arms"] = []
-    for arm in arms:
+    for number, arm in enumerate(arms, 1):
         try:
-            history = descend(arm, params, train, test, order)
+            history = parts(f"arm-{number}", descend, arm, params, train, test, order)
         except jaxnet.Diverged as diverged:
             name = tables.batch_name(arm.batch_size, len(train.images))
             raise script.Stopped(f"{name}, rate {arm.rate:g}: {diverged}", results) from None
@@ -110,36 +121,29 @@ def descend(
     return history | {"compile_seconds": close.compile_seconds + far.compile_seconds}
 
 
-def tune(
-    config: Config, arms: list[Arm], params: jaxnet.Params, train: jaxnet.Dataset, order: jax.Array
-) -> list[script.Record]:
-    """Every rate of the grid for every arm, judged on the last sixth of the training images, which it does not see."""
-    for rate in config.grid:
-        script.check_rate(rate)
+def tune(config: Config, arm: Arm, params: jaxnet.Params, train: jaxnet.Dataset, order: jax.Array) -> script.Record:
+    """Every rate of the grid for one arm, judged on the last sixth of the training images, which it does not see."""
     n = len(train.images) * 5 // 6
     seen, held_out = (jaxnet.Dataset(train.images[rows], train.labels[rows]) for rows in (slice(n), slice(n, None)))
     stacked, rates = networks.at_rates(params, config.grid)
-    tuning = []
-    for arm in arms:
-        batch_size = n if arm.batch_size == len(train.images) else min(arm.batch_size, n)
-        with script.progress(f"tuning {tables.batch_name(batch_size, n)}", arm.epochs) as show:
-            _, history = jaxnet.train(
-                order,
-                stacked,
-                seen,
-                optax.sgd,
-                rates=rates,
-                batch_size=batch_size,
-                epochs=arm.epochs,
-                test=held_out,
-                evaluate_every=max(1, arm.epochs * -(-n // batch_size) // 4),
-                progress=show,
-            )
-        alive = np.isfinite(history.train_cost[-1])  # the outputs of a dead network are not even wrong
-        accuracy = 100 * np.where(alive, history.test_accuracy[-1], 0).reshape(len(config.grid), config.tune_seeds)
-        best = config.grid[int(np.argmax(accuracy.mean(axis=1)))]
-        tuning.append(arm._asdict() | {"grid": config.grid, "accuracy": accuracy, "best": best})
-    return tuning
+    batch_size = n if arm.batch_size == len(train.images) else min(arm.batch_size, n)
+    with script.progress(f"tuning {tables.batch_name(batch_size, n)}", arm.epochs) as show:
+        _, history = jaxnet.train(
+            order,
+            stacked,
+            seen,
+            optax.sgd,
+            rates=rates,
+            batch_size=batch_size,
+            epochs=arm.epochs,
+            test=held_out,
+            evaluate_every=max(1, arm.epochs * -(-n // batch_size) // 4),
+            progress=show,
+        )
+    alive = np.isfinite(history.train_cost[-1])  # the outputs of a dead network are not even wrong
+    accuracy = 100 * np.where(alive, history.test_accuracy[-1], 0).reshape(len(config.grid), config.tune_seeds)
+    best = config.grid[int(np.argmax(accuracy.mean(axis=1)))]
+    return arm._asdict() | {"grid": config.grid, "accuracy": accuracy, "best": best}
 
 
 def compare(arms: list[script.Record], goal: float) -> script.Record:

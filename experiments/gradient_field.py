@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.common import script, surfaces
+from experiments.common.choices import ChoiceError, check_rate
 from experiments.reports import gradient_field as report
 from jaxnet import calculus
 
@@ -60,16 +61,16 @@ def run(config: Config, _folder: Path) -> script.Record:
     ranges = [config.x_range or surface.x_range, config.y_range or surface.y_range]
     steps = surface.steps if config.steps is None else config.steps
     if not 1 <= steps <= 100_000:
-        raise ValueError(f"steps is {steps}; it must be between 1 and 100,000, for every step is recorded")
+        raise ChoiceError(f"steps is {steps}; it must be between 1 and 100,000, for every step is recorded")
     if config.grid < 2:
-        raise ValueError(f"grid is {config.grid}; a picture needs at least 2 points along each side")
+        raise ChoiceError(f"grid is {config.grid}; a picture needs at least 2 points along each side")
     if config.grid > 2_000:
         size = 6e-8 * config.grid**2  # some 60 bytes for each number in memory and in the record
-        raise ValueError(f"grid is {config.grid:,}; so many points a side take some {size:,.1f} GB: at most 2,000")
+        raise ChoiceError(f"grid is {config.grid:,}; so many points a side take some {size:,.1f} GB: at most 2,000")
     if config.rates == ():
-        raise ValueError("rates is empty; name at least one learning rate")
+        raise ChoiceError("rates is empty; name at least one learning rate")
     for rate in config.rates or ():
-        script.check_rate(rate)
+        check_rate(rate)
     check_point(start, ranges)
 
     def f(point: jax.Array) -> jax.Array:
@@ -90,15 +91,17 @@ def run(config: Config, _folder: Path) -> script.Record:
 
 
 def check_point(point: tuple[float, ...], ranges: list[tuple[float, float]]) -> None:
-    """Raises ValueError unless the point is one of the plane, and inside the picture."""
+    """Raises ChoiceError unless the point is one of the plane, and inside the picture."""
     for name, (low, high) in zip("xy", ranges, strict=True):
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ValueError(f"{name}_range is {low:g} to {high:g}; it must be two finite numbers, the lower one first")
+            raise ChoiceError(
+                f"{name}_range is {low:g} to {high:g}; it must be two finite numbers, the lower one first"
+            )
     if len(point) != 2:
-        raise ValueError(f"point has {len(point)} coordinates; a point of the plane has two, x and y")
+        raise ChoiceError(f"point has {len(point)} coordinates; a point of the plane has two, x and y")
     for name, value, (low, high) in zip("xy", point, ranges, strict=True):
         if not low <= value <= high:
-            raise ValueError(
+            raise ChoiceError(
                 f"point has {name} = {value:g}, outside the picture, {low:g} to {high:g};"
                 f" move it with --point or the picture with --{name}-range"
             )
@@ -114,7 +117,9 @@ def derivatives(f: Function, point: jax.Array) -> script.Record:
         directions |= {"along the gradient": u, "against it": -u, "at right angles to it": jnp.array([-u[1], u[0]])}
     curvature = calculus.sharpness(f, point, jax.random.key(0))  # of two variables: exact from any random direction
     if not np.isfinite(curvature.value):
-        raise ValueError(f"the surface has no finite curvature at ({point[0]:g}, {point[1]:g}); choose another --point")
+        raise ChoiceError(
+            f"the surface has no finite curvature at ({point[0]:g}, {point[1]:g}); choose another --point"
+        )
     return {
         "point": point.tolist(),
         "value": float(f(point)),
@@ -135,9 +140,9 @@ def central_difference(f: Function, point: jax.Array, index: int) -> jax.Array:
 
 
 def multiples(sharpness: float) -> list[float]:
-    """Rates in units of 1/sharpness. Raises ValueError where that is no unit."""
+    """Rates in units of 1/sharpness. Raises ChoiceError where that is no unit."""
     if not sharpness > 0:
-        raise ValueError(
+        raise ChoiceError(
             f"the sharpness at the point is {sharpness:g}: the ground curves up in no direction,"
             " which gives no measure for a step; choose --rates, or another --point"
         )
@@ -156,7 +161,7 @@ def field(f: Function, point: jax.Array, ranges: list[tuple[float, float]], grid
     values = np.asarray(found.values)
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise ValueError(
+        raise ChoiceError(
             f"the surface is {values[row, column]} at ({xs[column]:g}, {ys[row]:g}), inside the picture;"
             " choose an --x-range and a --y-range where it is finite"
         )

@@ -27,6 +27,7 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments.common import networks, script
+from experiments.common.choices import ChoiceError, check_at_least
 from experiments.reports import importance as report
 from jaxnet.importance import per_weight, rank
 
@@ -48,9 +49,9 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """The gradient, its ranking, and the proof."""
-    script.check_at_least(config, top=1)
+    check_at_least(config, top=1)
     if not config.nudges or not all(0 < nudge < math.inf for nudge in config.nudges):
-        raise ValueError(f"nudges are {config.nudges}; expected finite numbers above zero, such as 0.001")
+        raise ChoiceError(f"nudges are {config.nudges}; expected finite numbers above zero, such as 0.001")
     subject = networks.get(config.network)
     images, labels = subject.train
     with jax.enable_x64(True):
@@ -86,7 +87,7 @@ def importance(gradient: jaxnet.Params, images: Any, top: int) -> script.Record:
     sizes, slopes = jaxnet.sizes_of(gradient), np.abs(np.asarray(ranking.slope))
     there = int(np.count_nonzero(slopes))
     if top > there // 2:
-        raise ValueError(
+        raise ChoiceError(
             f"top is {top}; {there:,} weights and biases have a derivative other than zero: at most {there // 2:,}"
         )
     lit = np.count_nonzero(images, axis=0)

@@ -23,6 +23,7 @@ import optax
 
 import jaxnet
 from experiments.common import networks, script
+from experiments.common.choices import ChoiceError, check_at_least
 from experiments.reports import nudges as report
 from jaxnet.backprop import Nudges, average_nudges
 from jaxnet.cost import Mean
@@ -47,11 +48,11 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """What one image wants, and what is left of it in the average over a batch."""
-    script.check_at_least(config, batch=1, strongest=1)
+    check_at_least(config, batch=1, strongest=1)
     subject = networks.get(config.network)
     n, sizes = len(subject.train.images), jaxnet.sizes_of(subject.params)
     if config.batch is not None and config.batch > n:
-        raise ValueError(f"batch is {config.batch}; it must be between 1 and {n}, the number of training images")
+        raise ChoiceError(f"batch is {config.batch}; it must be between 1 and {n}, the number of training images")
     image, target = networks.example(subject.test, config.image, subject.params)
     images, labels = (part[: config.batch] for part in subject.train)
     with jax.enable_x64(True):

@@ -25,6 +25,7 @@ import optax
 
 import jaxnet
 from experiments.common import networks, roofline, script, tables
+from experiments.common.choices import ChoiceError, check_at_least, check_seed, refused
 from experiments.reports import scaling as report
 from jaxnet import devices
 from jaxnet.data import as_bytes, on_bytes
@@ -60,10 +61,11 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """Times every kind on every number of devices."""
-    script.check_at_least(config, batch_size=1, networks=1, steps=1, repeats=1)
+    check_at_least(config, batch_size=1, networks=1, steps=1, repeats=1)
+    check_seed(config.seed)
     for name in ("link", "latency", "operations"):
-        if not getattr(config, name) > 0:
-            raise ValueError(f"{name} is {getattr(config, name)}; it must be more than 0")
+        if not 0 < getattr(config, name) < math.inf:
+            raise ChoiceError(f"{name} is {getattr(config, name)}; it must be a finite number above 0")
     train, _, _ = script.load("mnist", config.limit)
     present = list(jax.sharding.get_mesh().devices.flat) if devices.number() > 1 else jax.devices()[:1]
     numbers = [2**power for power in range(len(present).bit_length()) if 2**power <= len(present)]
@@ -92,7 +94,8 @@ def measure(config: Config, kind: str, number: int, sizes: tuple[int, ...], exam
         state = devices.shard(jaxnet.State(params, jax.vmap(optimizer.init)(params)))
     else:
         epoch = functools.partial(epoch, cost=devices.data_parallel(cost), gradient=devices.data_parallel(gradient))
-        params: Any = jaxnet.init(jax.random.key(config.seed), sizes)
+        with refused():
+            params: Any = jaxnet.init(jax.random.key(config.seed), sizes)
         state = devices.replicate(jaxnet.State(params, optimizer.init(params)))
     arguments = state, *devices.replicate(jax.tree.map(jnp.asarray, (*examples, order)))
     compiled = jax.jit(epoch).lower(*arguments).compile()

@@ -11,15 +11,18 @@ examples of batches of 1 for 24 times fewer steps.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
 import numpy as np
 
 from experiments.common import networks, script, steps_to_goal
+from experiments.common.choices import ChoiceError, check_at_least, check_goal, random_key
 from experiments.common.recipes import part
+from experiments.common.saving import Resuming, parts_of
 from experiments.reports import steps_to_target as report
+from jaxnet import identity
 
 DEPARTURE = 2.0
 """At the bend, steps are so many times those of perfect scaling."""
@@ -57,26 +60,28 @@ class Config:
     """Train on the first so many training images."""
     held_out: int = 2_000
     """Judge by so many training images after those; no test image is touched."""
+    saving: Resuming = field(default_factory=Resuming)
 
 
-def run(config: Config, _folder: Path) -> script.Record:
+def run(config: Config, folder: Path) -> script.Record:
     """Finds the best rate for every batch size, and from the steps that it takes the bend and the plateau."""
     check(config)
     data, _, classes = script.load(config.data, None)
     n, available = config.limit, len(data.images)
     if n + config.held_out > available:
-        raise ValueError(
+        raise ChoiceError(
             f"limit is {n} and held_out is {config.held_out}, together more than the {available} training images"
         )
     batch_sizes = sorted(set(config.batch_sizes)) or steps_to_goal.doublings(n)
     for batch_size in batch_sizes:
         if not 1 <= batch_size <= n:
-            raise ValueError(f"batch_sizes has {batch_size}; each must be between 1 and {n}, the training images used")
-    start, order = jax.random.split(jax.random.key(config.seed))
+            raise ChoiceError(f"batch_sizes has {batch_size}; each must be between 1 and {n}, the training images used")
+    start, order = jax.random.split(random_key(config.seed))
     params = networks.initial(start, (data.images.shape[1], *config.hidden, classes), config.seeds)
     search = steps_to_goal.Search(config.goal, config.rate, config.factor, config.max_steps, config.max_epochs)
     train, held_out = part(data, 0, n), part(data, n, n + config.held_out)
-    rows = steps_to_goal.fewest_steps(search, batch_sizes, params, train, held_out, order)
+    parts = parts_of(folder, config, examples=identity.of_arrays(data))
+    rows = steps_to_goal.fewest_steps(search, batch_sizes, params, train, held_out, order, parts)
 
     results = {"n": n, "goal": config.goal, "departure": DEPARTURE, "saved": SAVED, "rows": rows}
     reached = [row for row in rows if np.isfinite(row["steps"]).all()]
@@ -88,14 +93,13 @@ def run(config: Config, _folder: Path) -> script.Record:
 
 
 def check(config: Config) -> None:
-    """Raises ValueError, naming the choice, where one makes no sense."""
-    script.check_at_least(config, seeds=1, max_steps=1, max_epochs=1, limit=1, held_out=1)
-    if not 0 < config.goal <= 100:
-        raise ValueError(f"goal is {config.goal}; it must be an accuracy in percent, above 0 and up to 100")
+    """Raises ChoiceError, naming the choice, where one makes no sense."""
+    check_at_least(config, seeds=1, max_steps=1, max_epochs=1, limit=1, held_out=1)
+    check_goal(config.goal)
     if not 0 < config.rate < math.inf:
-        raise ValueError(f"rate is {config.rate}; the search begins at a finite number above 0")
+        raise ChoiceError(f"rate is {config.rate}; the search begins at a finite number above 0")
     if not 1 < config.factor < math.inf:
-        raise ValueError(f"factor is {config.factor}; it must be a finite number above 1")
+        raise ChoiceError(f"factor is {config.factor}; it must be a finite number above 1")
 
 
 def curve(batch_sizes: list[int], steps: np.ndarray) -> script.Record:

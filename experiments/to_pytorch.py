@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import jaxnet
+from experiments.common.choices import ChoiceError, refused
 
 if TYPE_CHECKING:
     import torch  # pyright: ignore[reportMissingImports]
@@ -110,11 +111,14 @@ def main() -> None:
     parser.add_argument("file", help="parameters that train_digits or jaxnet.save_params saved")
     path = parser.parse_args().file
     try:
-        model = network(path)
+        with refused():
+            model = network(path)
         print(model)
         _, test = jaxnet.load()
-        print(f"test accuracy {100 * accuracy(model, test):.2f} % of {len(test.labels):,} images")
-    except (ValueError, OSError, ImportError) as error:
+        with refused(f"{path} does not fit: "):
+            found = accuracy(model, test)
+        print(f"test accuracy {100 * found:.2f} % of {len(test.labels):,} images")
+    except (ChoiceError, OSError) as error:
         sys.exit(f"error: {error}")
 
 

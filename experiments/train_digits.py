@@ -21,6 +21,8 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments.common import networks, script
+from experiments.common.choices import ChoiceError, check_at_least, check_rate, random_key, refused
+from experiments.common.saving import Saving, checkpoints
 from experiments.reports import train_digits as report
 
 ActivationName = Literal["sigmoid", "relu", "tanh", "scaled_tanh", "softmax"]
@@ -62,7 +64,7 @@ class Config:
     """Only the first so many training and test images."""
     from_file: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Classify with the network in this file instead of training; its activation functions are those of the file."""
-    saving: script.Saving = field(default_factory=script.Saving)
+    saving: Saving = field(default_factory=Saving)
 
 
 def run(config: Config, folder: Path) -> script.Record:
@@ -73,8 +75,7 @@ def run(config: Config, folder: Path) -> script.Record:
     params, results = trained(config, folder, train, test, classes)
     path = folder / "parameters.safetensors"
     jaxnet.save_params(path, params, {"loss": config.loss})
-    results["parameters"] = str(path)
-    print(report.ending(results))
+    print(f"{report.ending(results)}\nsaved {path}; classify with it again by --from {path}")
     return results | examine(params, test)
 
 
@@ -83,21 +84,27 @@ def trained(
 ) -> tuple[jaxnet.Params, script.Record]:
     """The trained network, and the history of its training, printed row by row as it is written."""
     n, n_in = train.images.shape
+    check_at_least(config, epochs=1)
     batch_size = n if config.batch_size == "full" else config.batch_size
-    optimizer = chosen_optimizer(config, steps=config.epochs * -(-n // max(batch_size, 1)))
-    penalty = jaxnet.l2(config.l2) if config.l2 else None
+    if not 1 <= batch_size <= n:
+        raise ChoiceError(f"batch_size is {batch_size}; it must be between 1 and {n}, the number of examples")
+    optimizer = chosen_optimizer(config, steps=config.epochs * -(-n // batch_size))
+    with refused():
+        penalty = jaxnet.l2(config.l2) if config.l2 else None
     cost, by_hand = (
         functools.partial(mean, loss=getattr(jaxnet, config.loss), penalty=penalty)
         for mean in (jaxnet.cost, jaxnet.average_gradient)
     )
-    start, order = jax.random.split(jax.random.key(config.seed))
-    params = jaxnet.init(
-        start,
-        (n_in, *config.hidden, classes),
-        activation=getattr(jaxnet, config.activation),
-        output=getattr(jaxnet, config.output),
-        weights=getattr(jaxnet, config.initial_weights),
-    )
+    start, order = jax.random.split(random_key(config.seed))
+    with refused():
+        params = jaxnet.init(
+            start,
+            (n_in, *config.hidden, classes),
+            activation=getattr(jaxnet, config.activation),
+            output=getattr(jaxnet, config.output),
+            weights=getattr(jaxnet, config.initial_weights),
+        )
+        cost(params, train.images[:1], jaxnet.one_hot(train.labels[:1], classes))  # not all go with all outputs
     results: script.Record = {"sizes": jaxnet.sizes_of(params), "images": n}
     print(report.beginning(results))
 
@@ -120,7 +127,7 @@ def trained(
                 gradient=by_hand if config.gradient == "by_hand" else None,
                 gradient_norm=True,
                 progress=progress,
-                checkpoints=script.checkpoints(folder, config),
+                checkpoints=checkpoints(folder, config),
             )
         except jaxnet.Diverged as diverged:
             results["history"] = diverged.history._asdict()
@@ -129,16 +136,16 @@ def trained(
 
 
 def chosen_optimizer(config: Config, steps: int) -> optax.GradientTransformation:
-    """The optimizer of optax that has this name. Raises ValueError where there is none that takes a learning rate."""
-    script.check_rate(config.rate)
+    """The optimizer of optax that has this name. Raises ChoiceError where there is none that takes a learning rate."""
+    check_rate(config.rate)
     make: Any = getattr(optax, config.optimizer, None)
     if "learning_rate" not in (inspect.signature(make).parameters if inspect.isfunction(make) else ()):
-        raise ValueError(f"optimizer is {config.optimizer}; expected one of optax that takes a learning rate, as sgd")
-    rate = optax.cosine_decay_schedule(config.rate, max(steps, 1)) if config.schedule == "cosine" else config.rate
+        raise ChoiceError(f"optimizer is {config.optimizer}; expected one of optax that takes a learning rate, as sgd")
+    rate = optax.cosine_decay_schedule(config.rate, steps) if config.schedule == "cosine" else config.rate
     try:
         return make(learning_rate=rate)
     except TypeError as error:
-        raise ValueError(f"optimizer is {config.optimizer}, which needs more than a learning rate: {error}") from error
+        raise ChoiceError(f"optimizer is {config.optimizer}, which needs more than a learning rate: {error}") from error
 
 
 def examine(params: jaxnet.Params, test: jaxnet.Dataset, worst: int = 25) -> script.Record:

@@ -22,6 +22,7 @@ import optax
 
 import jaxnet
 from experiments.common import drawing, networks, script
+from experiments.common.choices import ChoiceError, check_at_least, check_rate, random_key
 from experiments.reports import what_neurons_see as report
 from jaxnet.history import first_reach
 from jaxnet.network import Trace, trace
@@ -61,20 +62,20 @@ HALF = 50.0
 
 def run(config: Config, _folder: Path) -> script.Record:
     """First weights, what excites each neuron, answers to noise, and learning by heart."""
-    script.check_at_least(config, shown=1, noise=1, memory_epochs=1, seeds=1)
+    check_at_least(config, shown=1, noise=1, memory_epochs=1, seeds=1)
     if config.noise > 1_000_000:
-        raise ValueError(
+        raise ChoiceError(
             f"noise is {config.noise:,}, some {config.noise * 3e-6:,.0f} GB of pixels; take up to 1,000,000"
         )
-    script.check_rate(config.memory_rate)
+    check_rate(config.memory_rate)
     subject, before = networks.get(replace(config.network, epochs=0)), None
     n = len(subject.train.images)
     for number in config.memorise:
         if not 1 <= number <= n:
-            raise ValueError(f"memorise has {number}; each must be between 1 and {n}, the number of training images")
+            raise ChoiceError(f"memorise has {number}; each must be between 1 and {n}, the number of training images")
     if config.network.epochs and config.network.from_file is None:
         subject, before = networks.get(config.network), subject.params
-    noise, memory = jax.random.split(jax.random.fold_in(jax.random.key(config.network.seed), 1))
+    noise, memory = jax.random.split(jax.random.fold_in(random_key(config.network.seed), 1))
     return {
         "levels": {"top": TOP, "sure": SURE, "unsure": UNSURE, "half": HALF},
         "weights": first_weights(subject, before),

@@ -106,14 +106,16 @@ def train(
       learns from images that it distorts anew, kept as floats, 4 bytes a pixel. What the history says of the cost is
       for the images as they are.
     - `checkpoints` says where and how often the run is saved. A resumed run ends with the very bits of one that was
-      never stopped. Ctrl-C and SIGTERM then save before they raise `Interrupted`.
+      never stopped; one that differs in anything that decides those bits is refused. Ctrl-C and SIGTERM then save
+      before they raise `Interrupted`.
 
     Under `jax.set_mesh(devices.mesh())` the examples of each batch are shared out among the devices, or the networks of
-    a population. The given `params` stay as they are. Raises ValueError for arguments out of bounds and data or
-    checkpoints that do not fit the network, TypeError for arguments of another kind (a seed for a key, a loss for a
-    cost), `Diverged` as soon as an evaluation finds a cost that is not finite (in a population: when none is finite,
-    for a sweep of rates is meant to find those that are too large), and OSError where a checkpoint cannot be written.
-    Lecture, chapter 2.
+    a population. The given `params` stay as they are. Raises ValueError for arguments out of bounds and data that do
+    not fit the network, `checkpoint.CheckpointError` for checkpoints of another run, `devices.Mismatch` where another
+    process was started with other arguments, TypeError for arguments of another kind (a seed for a key, a loss for a
+    cost), `memory.TooLarge` for an epoch that does not fit, `Diverged` as soon as an evaluation finds a cost that is
+    not finite (in a population: when none is finite, for a sweep of rates is meant to find those that are too large),
+    and OSError where a checkpoint cannot be written. Lecture, chapter 2.
 
     >>> from jaxnet import init
     >>> data = Dataset(np.eye(4, dtype=np.float32), np.arange(4, dtype=np.int32))

@@ -6,16 +6,20 @@
 The same network, images, batches, rate and number of steps in jaxnet and in other software, in turn, on this machine:
 NumPy, PyTorch, scikit-learn, JAX the usual way, and plain C on one core. Then from a cold process to 95 % of the test
 images; many networks at once; what time and memory grow with; and what part each reaches of what the machine could do.
-Some eleven minutes on two cores; what is not installed is left out, and said.
+Some eleven minutes on two cores; what is not installed is left out, and said. Stopped by Ctrl-C, it goes on with
+--resume.
 """
 
+import itertools
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,9 +27,13 @@ import jaxnet
 from experiments.benchmark import growth, populations, precision, race, speed
 from experiments.benchmark.compile import compile_times
 from experiments.benchmark.peers.programs import PROGRAMS, available
-from experiments.common import roofline, script
+from experiments.common import roofline, script, tables
+from experiments.common.choices import ChoiceError, check_at_least, check_goal, check_seed
+from experiments.common.networks import check_population
+from experiments.common.saving import Resuming, parts_of
 from experiments.reports import benchmark as report
 from jaxnet.data import as_bytes
+from jaxnet.memory import check_fits
 
 Part = Literal["speed", "race", "compile", "populations", "growth", "precision"]
 
@@ -67,28 +75,41 @@ class Config:
     """Decides the initial weights and the order of the examples."""
     limit: int | None = None
     """Only the first so many training and test images; the race always takes all."""
+    saving: Resuming = field(default_factory=Resuming)
 
 
-def run(config: Config, _folder: Path) -> script.Record:
+def run(config: Config, folder: Path) -> script.Record:
     """Measures the parts one after the other, and prints each as it is done."""
-    script.check_at_least(config, repeats=1, processes=1)
+    check_at_least(config, repeats=1, processes=1)
+    check_seed(config.seed)
+    check_goal(config.goal)
+    if not 0 < config.operations < math.inf:
+        raise ChoiceError(f"operations is {config.operations}; it must be a finite number above 0")
     programs, left_out = available(config.programs)
     networks = [speed.sizes_of(name) for name in config.networks]
     entrants = [race.entrant(text) for text in config.race]
-    if not networks or not config.batches:
-        raise ValueError("there is nothing to measure; name at least one of --networks and one of --batches")
+    if not (config.parts and networks and config.batches):
+        raise ChoiceError("there is nothing to measure; name at least one of --parts, --networks and --batches")
     if min(config.populations, default=1) < 1:
-        raise ValueError(f"populations are {config.populations}; there must be at least 1 network")
+        raise ChoiceError(f"populations are {config.populations}; there must be at least 1 network")
+    if min(config.race_hidden, default=1) < 1:
+        raise ChoiceError(f"race_hidden is {config.race_hidden}; a layer has at least 1 neuron")
+    for sizes in (*networks, (784, *config.race_hidden, 10)):
+        check_fits(tables.network(sizes), 4.0 * sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(sizes)))
+    for number in config.populations:
+        check_population(jaxnet.init, jax.random.key(0), number)
     train, test, _ = script.load("mnist", config.limit)
     n = len(train.images)
     batches = [speed.parse_batch(name, n) for name in config.batches]
-    machine = roofline.measure()
-    packages = {"torch": "torch", "sklearn": "scikit-learn"}
+    installed = {"torch": "torch", "sklearn": "scikit-learn"}
+    packages = {package: version(package) for name, package in installed.items() if find_spec(name)}
+    parts = parts_of(folder, config, packages=packages, left_out=left_out)
+    machine = roofline.Machine(*parts("machine", roofline.measure))
     results: script.Record = {
         "n": n,
         "cores": os.cpu_count(),
         "machine": machine._asdict(),
-        "packages": {package: version(package) for name, package in packages.items() if find_spec(name)},
+        "packages": packages,
         "programs": {name: PROGRAMS[name].label for name in programs},
         "left_out": {PROGRAMS[name].label: needs for name, needs in left_out.items()},
     }
@@ -97,10 +118,10 @@ def run(config: Config, _folder: Path) -> script.Record:
     examples = as_bytes(images), jnp.asarray(targets)
     if "speed" in config.parts:
         with speed.workers(programs, config.limit) as running:
-            results |= {"threads": {name: worker.threads() for name, worker in running.items()}, "speed": []}
+            results |= {"threads": parts("threads", speed.threads, running), "speed": []}
             report.print_speed(results)
             for row in speed.measure(
-                running, networks, batches, images, targets, machine,
+                running, networks, batches, images, targets, machine, parts,
                 repeats=config.repeats, operations=config.operations, seed=config.seed,
             ):  # fmt: skip
                 results["speed"].append(row)
@@ -108,27 +129,28 @@ def run(config: Config, _folder: Path) -> script.Record:
     if "race" in config.parts:
         racing = [entrant for entrant in entrants if entrant.program in programs]
         results["goal"] = config.goal
-        results["race"] = race.measure(
-            racing, goal=config.goal, hidden=config.race_hidden, seed=config.seed, repeats=config.processes
-        )
+        chosen = {"goal": config.goal, "hidden": config.race_hidden, "seed": config.seed, "repeats": config.processes}
+        results["race"] = parts("race", race.measure, racing, **chosen)
         report.print_race(results)
     if "compile" in config.parts:
-        results["compile"] = compile_times(config.processes)
+        results["compile"] = parts("compile", compile_times, config.processes)
         report.print_compile(results)
     if "populations" in config.parts:
         again = {"repeats": config.repeats, "seed": config.seed}
-        results["populations"] = populations.measure(config.populations, *examples, machine, **again)
+        results["populations"] = parts(
+            "populations", populations.measure, config.populations, *examples, machine, **again
+        )
         if "pytorch" in programs:
             with speed.workers(["pytorch"], config.limit) as running:
-                results["populations"][-1]["pytorch"] = populations.measure_peer(running["pytorch"], n, **again)
+                peer = parts("populations-pytorch", populations.measure_peer, running["pytorch"], n, **again)
+            results["populations"][-1]["pytorch"] = peer
         report.print_populations(results)
     if "growth" in config.parts:
-        results["growth"] = growth.measure(
-            config.populations, *examples, operations=config.operations, seed=config.seed
-        )
+        chosen = {"operations": config.operations, "seed": config.seed}
+        results["growth"] = parts("growth", growth.measure, config.populations, *examples, **chosen)
         report.print_growth(results)
     if "precision" in config.parts:
-        results["precision"] = precision.measure(train, test, seed=config.seed)
+        results["precision"] = parts("precision", precision.measure, train, test, seed=config.seed)
         report.print_precision(results)
     return results
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from experiments.benchmark import cold
 from experiments.benchmark.peers.programs import PROGRAMS
 from experiments.common import script, tables
+from experiments.common.choices import ChoiceError, check_rate, refused
 
 
 class Entrant(NamedTuple):
@@ -20,15 +21,16 @@ class Entrant(NamedTuple):
 
 
 def entrant(text: str) -> Entrant:
-    """PROGRAM:BATCH_SIZE:RATE. Raises ValueError, naming it, where it is not."""
+    """PROGRAM:BATCH_SIZE:RATE. Raises ChoiceError, naming it, where it is not."""
     try:
         name, size, rate = text.split(":")
         found = Entrant(name, int(size), float(rate))
     except ValueError:
-        raise ValueError(f"race {text} is not PROGRAM:BATCH_SIZE:RATE, such as jaxnet:32:2") from None
+        raise ChoiceError(f"race {text} is not PROGRAM:BATCH_SIZE:RATE, such as jaxnet:32:2") from None
     if name not in PROGRAMS or name == "pytorch_compiled" or found.batch_size < 1:
-        raise ValueError(f"race {text} names no program that races with at least 1 example a step")
-    script.check_rate(found.rate)
+        raise ChoiceError(f"race {text} names no program that races with at least 1 example a step")
+    with refused(f"race {text}: "):
+        check_rate(found.rate)
     return found
 
 

@@ -11,6 +11,8 @@ from experiments.benchmark.peers import Params, by_numpy, initial
 from experiments.benchmark.peers.programs import PROGRAMS, Program
 from experiments.benchmark.peers.worker import Worker
 from experiments.common import roofline, script, tables
+from experiments.common.choices import ChoiceError
+from experiments.common.parts import Keep
 
 RATE = 0.1  # low, so that rounding errors do not grow and final costs can be compared
 TWIN = "jaxnet, cross-entropy"  # scikit-learn classifies with no other cost, so its final cost is compared with this
@@ -18,21 +20,21 @@ KNOWN = PROGRAMS | {TWIN: Program(TWIN, "jaxnet", None, {"loss": jaxnet.cross_en
 
 
 def sizes_of(name: str) -> tuple[int, ...]:
-    """784-16-16-10 as numbers. Raises ValueError, naming it, for anything that cannot read the digits of MNIST."""
+    """784-16-16-10 as numbers. Raises ChoiceError, naming it, for anything that cannot read the digits of MNIST."""
     parts = name.split("-")
     if len(parts) < 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ValueError(f"network {name} is not a row of neurons, such as 784-16-16-10")
+        raise ChoiceError(f"network {name} is not a row of neurons, such as 784-16-16-10")
     if (parts[0], parts[-1]) != ("784", "10"):
-        raise ValueError(f"network {name} must begin with 784 pixels and end with 10 digits")
+        raise ChoiceError(f"network {name} must begin with 784 pixels and end with 10 digits")
     return tuple(map(int, parts))
 
 
 def parse_batch(name: str, n: int) -> int:
-    """A batch size from its name. Raises ValueError, naming it, unless it is one for n examples."""
+    """A batch size from its name. Raises ChoiceError, naming it, unless it is one for n examples."""
     if name == "full":
         return n
     if not name.isdecimal() or not 1 <= int(name) <= n:
-        raise ValueError(f"batch {name} is not a batch size; it must be full or between 1 and {n}")
+        raise ChoiceError(f"batch {name} is not a batch size; it must be full or between 1 and {n}")
     return int(name)
 
 
@@ -44,6 +46,11 @@ def workers(programs: list[str], limit: int | None) -> Iterator[dict[str, Worker
         yield {name: stack.enter_context(closing(Worker(KNOWN[name].peer, limit))) for name in names}
 
 
+def threads(running: dict[str, Worker]) -> dict[str, int]:
+    """How many the arithmetic of each program may use."""
+    return {name: worker.threads() for name, worker in running.items()}
+
+
 def measure(
     running: dict[str, Worker],
     networks: Sequence[tuple[int, ...]],
@@ -51,12 +58,14 @@ def measure(
     images: np.ndarray,
     targets: np.ndarray,
     machine: roofline.Machine,
+    keep: Keep,
     **choices: Any,
 ) -> Iterator[script.Record]:
-    """A row for each network and batch size; `choices` are those of `compare`."""
+    """A row for each network and batch size, each a part to keep; `choices` are those of `compare`."""
     for sizes in networks:
         for batch_size in batches:
-            row = compare(running, sizes, batch_size, images, targets, **choices)
+            name = f"speed-{'-'.join(map(str, sizes))}-{batch_size}"
+            row = keep(name, compare, running, sizes, batch_size, images, targets, **choices)
             work = roofline.step_work(sizes, batch_size)
             yield row | {"share": roofline.share(work, machine, row["seconds"]["jaxnet"][0])}
 

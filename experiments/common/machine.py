@@ -13,6 +13,9 @@ import jaxnet.devices
 from experiments.common import processes
 from experiments.common.choices import ChoiceError
 
+_MOST = 1024
+"""Devices of a CPU: each takes memory, also where it has nothing to do."""
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -44,7 +47,15 @@ def running_on(machine: Machine, choices: dict[str, Any], kept: Callable[[], str
 
     Of several processes all have to have the same `choices`; should one of them end, the others say what `kept` says.
     """
-    platform, number = _parsed(machine.devices or ("all" if machine.distributed else "1"))
+    by_default = "all" if machine.distributed else "1"
+    platform, number = _parsed(by_default if machine.devices is None else machine.devices)
+    if machine.profile is not None:
+        try:
+            machine.profile.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ChoiceError(
+                f"profile is {machine.profile}, which cannot be written to: {error.strerror}; choose another folder"
+            ) from error
     if platform == "cpu":
         jax.config.update("jax_platforms", "cpu")
         if number is not None and number > 1:
@@ -78,6 +89,8 @@ def _parsed(text: str) -> tuple[str | None, int | None]:
 
 
 def _split_cpu(number: int) -> None:
+    if number > _MOST:
+        raise ChoiceError(f"devices is cpu:{number}; a CPU can be split into at most {_MOST}")
     with suppress(RuntimeError):  # where JAX has counted its devices already; too few of them are refused later
         jax.config.update("jax_num_cpu_devices", number)
 
@@ -92,8 +105,8 @@ def _find_others(machine: Machine) -> None:
         processes.find_others(explicit, machine.patience)
     except (ValueError, RuntimeError) as error:
         raise ChoiceError(
-            f"the other processes cannot be found: {error}; start this by srun or mpirun, or give --coordinator,"
-            " --num-processes and --process-id"
+            f"distributed: the other processes cannot be found: {error}; start this by srun or mpirun, or give"
+            " --coordinator, --num-processes and --process-id"
         ) from error
 
 

@@ -1,6 +1,6 @@
 """The network that a script looks at: random, trained here by the lecture's recipe, or from a file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -13,6 +13,8 @@ import tyro
 
 import jaxnet
 from experiments.common import script
+from experiments.common.choices import ChoiceError, random_key, refused
+from jaxnet.memory import check_fits
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,15 @@ class Subject(NamedTuple):
 
 
 def get(source: Source) -> Subject:
-    """The network, trained where it is not random or read from a file. Raises ValueError for what does not fit."""
+    """The network, trained where it is not random or read from a file. Raises ChoiceError for what does not fit."""
     if source.epochs < 0:
-        raise ValueError(f"epochs is {source.epochs}; it must be zero or more")
+        raise ChoiceError(f"epochs is {source.epochs}; it must be zero or more")
     train, test, classes = script.load(source.data, source.limit)
     if source.from_file is not None:
         return Subject(read(source.from_file, test, classes), train, test)
-    start, order = jax.random.split(jax.random.key(source.seed))
-    params = jaxnet.init(start, (train.images.shape[1], *source.hidden, classes))
+    start, order = jax.random.split(random_key(source.seed))
+    with refused():
+        params = jaxnet.init(start, (train.images.shape[1], *source.hidden, classes))
     batch_size = min(10, len(train.images))
     if source.epochs:
         steps = source.epochs * -(-len(train.images) // batch_size)
@@ -67,8 +70,23 @@ def get(source: Source) -> Subject:
 
 
 def initial(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:
-    """Random networks, stacked."""
-    return jax.vmap(lambda one: jaxnet.init(one, sizes))(jax.random.split(key, number))
+    """Random networks, stacked. Raises ChoiceError for sizes that are none, TooLarge as `stacked` does."""
+    with refused():
+        return stacked(lambda one: jaxnet.init(one, sizes), key, number)
+
+
+def stacked(init: Callable[[jax.Array], jaxnet.Params], key: jax.Array, number: int) -> jaxnet.Params:
+    """So many networks, stacked. Raises TooLarge as `check_population` does."""
+    check_population(init, key, number)
+    return jax.vmap(init)(jax.random.split(key, number))
+
+
+def check_population(init: Callable[[jax.Array], jaxnet.Params], key: jax.Array, number: int) -> None:
+    """Raises TooLarge where there is no room for so many networks."""
+    one = jax.eval_shape(init, key)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(one))
+    sizes = "-".join(map(str, jaxnet.sizes_of(one)))
+    check_fits(f"a population of {number:,} networks {sizes}", number * size)
 
 
 def at_rates(params: jaxnet.Params, rates: Sequence[float]) -> tuple[jaxnet.Params, np.ndarray]:
@@ -79,14 +97,15 @@ def at_rates(params: jaxnet.Params, rates: Sequence[float]) -> tuple[jaxnet.Para
 
 
 def read(path: Path, test: jaxnet.Dataset, classes: int) -> jaxnet.Params:
-    """A network that train_digits saved. Raises ValueError where it does not fit the examples."""
-    params, metadata = jaxnet.load_params(path)
+    """A network that train_digits saved. Raises ChoiceError where it does not fit the examples."""
+    with refused():
+        params, metadata = jaxnet.load_params(path)
     if metadata.get("loss", "squared_error") != "squared_error":
         print(f"{path} was trained on {metadata['loss']}; every cost here is the squared error")
     n_in, *_, n_out = jaxnet.sizes_of(params)
     pixels = test.images.shape[1]
     if n_in != pixels or n_out < classes:
-        raise ValueError(
+        raise ChoiceError(
             f"{path} holds a network with {n_in} inputs and {n_out} outputs;"
             f" this data has {pixels} pixels and {classes} classes: choose the --data that it was trained on"
         )
@@ -106,8 +125,8 @@ def nudge(params: jaxnet.Params, layer: int, neuron: int, source: int | None, am
 
 
 def example(data: jaxnet.Dataset, index: int, params: jaxnet.Params) -> tuple[np.ndarray, jax.Array]:
-    """One image and its target. Raises IndexError, with the valid range, where there is no such image."""
+    """One image and its target. Raises ChoiceError, with the valid range, where there is no such image."""
     if not 0 <= index < len(data.images):
-        raise IndexError(f"image is {index}; there are images 0 to {len(data.images) - 1}")
+        raise ChoiceError(f"image is {index}; there are images 0 to {len(data.images) - 1}")
     targets = jaxnet.one_hot(data.labels[index : index + 1], jaxnet.sizes_of(params)[-1])
     return np.asarray(data.images[index]), targets[0]

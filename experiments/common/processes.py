@@ -6,14 +6,14 @@ how often it has done so to the store of `jax.distributed`, and reads what the o
 
 import atexit
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import jax
@@ -24,6 +24,7 @@ from experiments.common.choices import ChoiceError
 BEAT = 1.0
 """Seconds from one sign of life to the next."""
 _ALIVE, _ENDED, _CHOICES = "jaxnet/alive/", "jaxnet/ended/", "jaxnet/choices/"
+_DONE = "done"
 
 
 def find_others(explicit: tuple[str | None, int | None, int | None], patience: float) -> None:
@@ -51,7 +52,7 @@ def find_others(explicit: tuple[str | None, int | None, int | None], patience: f
             *explicit,
             initialization_timeout=max(1, int(patience / 2)),  # it tries twice
             heartbeat_timeout_seconds=int(2 * patience) + 10,  # ours come first
-            shutdown_timeout_seconds=int(patience) + 1,
+            shutdown_timeout_seconds=3600,  # process 0 draws while the others wait
         )
     except BaseException:
         os.dup2(own, 2)
@@ -73,14 +74,18 @@ def all_or_none(choices: dict[str, Any], patience: float, kept: Callable[[], str
     try:
         _check_same(_store(), choices, patience)
         yield
+        watch.done()
     except BaseException as error:
-        if isinstance(error, jax.errors.JaxRuntimeError):
+        if _is_of_jax(error):
             watch.find_who_is_missing()
         watch.tell(str(error) or type(error).__name__)
         atexit.register(_leave, 130 if isinstance(error, KeyboardInterrupt) else 1)
         raise
-    finally:
-        watch.stop()
+
+
+def _is_of_jax(error: BaseException | None) -> bool:
+    """Whether something that JAX did together with the others has failed."""
+    return error is not None and (isinstance(error, jax.errors.JaxRuntimeError) or _is_of_jax(error.__cause__))
 
 
 def _check_same(store: Any, choices: dict[str, Any], patience: float) -> None:
@@ -108,10 +113,11 @@ class _Watch:
         self._heard = dict.fromkeys(self._others, time.monotonic())
         self._last: dict[int, str] = {}
         self._ended: dict[int, str] = {}
+        self._beating = threading.Thread(target=self._beat, daemon=True)
 
     def start(self) -> None:
-        for part in (self._beat, self._see):
-            threading.Thread(target=part, daemon=True).start()
+        self._beating.start()
+        threading.Thread(target=self._see, daemon=True).start()
 
     def find_who_is_missing(self) -> None:
         """Ends this process, where a process that is missing is the cause of its error, and otherwise returns."""
@@ -121,11 +127,15 @@ class _Watch:
     def tell(self, reason: str) -> None:
         """The others why this one ends; long enough before it does."""
         self._over.set()
-        self._client.key_value_set(f"{_ENDED}{jax.process_index()}", reason.splitlines()[0], allow_overwrite=True)
-        time.sleep(3 * BEAT)
+        with suppress(jax.errors.JaxRuntimeError):  # process 0 may be gone
+            self._client.key_value_set(f"{_ENDED}{jax.process_index()}", reason.splitlines()[0], allow_overwrite=True)
+            time.sleep(3 * BEAT)
 
-    def stop(self) -> None:
+    def done(self) -> None:
+        """This process has done its part, and waits at its end until all have."""
         self._over.set()
+        self._beating.join()
+        self._client.key_value_set(f"{_ALIVE}{jax.process_index()}", _DONE, allow_overwrite=True)
 
     def _beat(self) -> None:
         count = 0
@@ -140,7 +150,9 @@ class _Watch:
             finally:
                 self._over.wait(BEAT)
             for process in self._others & alive.keys():
-                if alive[process] != self._last.get(process):
+                if alive[process] == _DONE:
+                    self._heard[process] = math.inf
+                elif alive[process] != self._last.get(process):
                     self._last[process], self._heard[process] = alive[process], time.monotonic()
 
     def _see(self) -> None:
@@ -178,11 +190,3 @@ def _leave(status: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
-
-
-def newest_checkpoint(folder: Path) -> str:
-    """Where it lies, in words."""
-    complete = [path.parent for path in folder.glob("*/SHA256SUMS") if path.parent.name.isdecimal()]
-    if not complete:
-        return f"there is no checkpoint in {folder}"
-    return f"the newest checkpoint is {max(complete, key=lambda path: int(path.name))}: go on with --resume"

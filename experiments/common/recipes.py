@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 import jaxnet
+from experiments.common import networks
 from jaxnet import Dataset, History, Loss, Params
 from jaxnet.network import Activation, Initializer
 
@@ -67,7 +68,7 @@ class Recipe:
 
     def starts(self, key: jax.Array, number: int) -> Params:
         """So many of them, stacked."""
-        return jax.vmap(self.init)(jax.random.split(key, number))
+        return networks.stacked(self.init, key, number)
 
     def steps(self, n: int) -> int:
         """Of the whole run, on n examples."""

@@ -1,5 +1,6 @@
 """The record of a run: all its choices and numbers in one file, from which tables and pictures are made."""
 
+import hashlib
 import json
 import math
 import tempfile
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 
 import jaxnet
+from experiments.common.choices import ChoiceError
 from jaxnet.files import write_whole
 
 Record = dict[str, Any]
@@ -28,28 +30,41 @@ def check_writable(folder: Path) -> None:
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Writes record.json, whole or not at all. Numbers that are not finite become null, as JSON has none."""
-    return write_whole(folder / "record.json", json.dumps(plain(record), allow_nan=False).encode())
+    """Writes record.json, whole or not at all. Numbers that are not finite become null, as JSON has none.
+
+    Its last entry, `sha256`, is that of all others, as JSON.
+    """
+    written = plain(record)
+    written["sha256"] = _sha256(written)
+    return write_whole(folder / "record.json", json.dumps(written, allow_nan=False).encode())
+
+
+def _sha256(record: Record) -> str:
+    return hashlib.sha256(json.dumps(record).encode()).hexdigest()
 
 
 def read_record(folder: Path, name: str) -> Record:
     """The record of an earlier run of this experiment.
 
-    Raises ValueError where there is none to draw from, or where another release wrote it, which had other entries.
+    Raises ChoiceError where there is none to draw from, where it is damaged, or where another release wrote it, which
+    had other entries.
     """
     path = folder / "record.json"
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_bytes())
     except FileNotFoundError as error:
-        raise ValueError(f"{path} does not exist; run the experiment before --redraw") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is damaged: {error}") from error
+        raise ChoiceError(f"{path} does not exist; run the experiment before --redraw") from error
+    except (ValueError, RecursionError) as error:
+        raise ChoiceError(f"{path} is damaged: {error}; run the experiment again") from error
     if not isinstance(record, dict) or record.get("experiment") != name:
-        raise ValueError(f"{path} is not a record of {name}; choose another folder with --out")
-    ours = jaxnet.__version__
-    written_by = record.get("versions", {}).get("jaxnet", ours)
+        raise ChoiceError(f"{path} is not a record of {name}; choose another folder with --out")
+    ours, versions = jaxnet.__version__, record.get("versions")
+    written_by = str(versions.get("jaxnet", ours)) if isinstance(versions, dict) else ours
     if written_by.split(".")[:2] != ours.split(".")[:2]:
-        raise ValueError(f"{path} was written by version {written_by} and this is {ours}: run the experiment again")
+        raise ChoiceError(f"{path} was written by version {written_by} and this is {ours}: run the experiment again")
+    checksum = record.pop("sha256", None)
+    if checksum is not None and checksum != _sha256(record):
+        raise ChoiceError(f"{path} is damaged: it is not what its sha256 tells; run the experiment again")
     return record
 
 

@@ -4,19 +4,22 @@ A script is a frozen dataclass of choices and `run(config, folder) -> results`. 
 and draws figures from the record alone, as it was read from record.json.
 """
 
-import math
+import functools
+import io
 import os
 import platform
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass, make_dataclass
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass, make_dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+import filelock
 import jax
 import numpy as np
 import platformdirs
@@ -24,13 +27,15 @@ import tyro
 from tqdm import tqdm
 
 import jaxnet
+from experiments.common import saving
+from experiments.common.choices import ChoiceError, refused
 from experiments.common.machine import Machine, banner, described, running_on
-from experiments.common.record import Record, check_writable, plain, read_record, write_record
-from jaxnet import Dataset, History
-from jaxnet.checkpoint import Checkpoints, Interrupted
+from experiments.common.record import Record, check_writable, read_record, write_record
+from experiments.common.saving import CHECKPOINTS, PARTS
+from jaxnet import Dataset, History, devices
+from jaxnet.checkpoint import CheckpointError, Interrupted
 
 Config = TypeVar("Config")
-CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -41,37 +46,6 @@ class Output:
     """Folder for record.json and the figures; made if it is not there. By default below results/."""
     redraw: bool = False
     """Only print the tables and draw the figures again, from the record that lies in the folder."""
-
-
-@dataclass(frozen=True)
-class Saving:
-    """How a run is saved while it goes on."""
-
-    resume: bool = False
-    """Go on from the newest checkpoint in the output folder, to the very bits of a run that never stopped."""
-    save_seconds: float | None = 60.0
-    """A checkpoint when so many seconds have gone by, at the end of an epoch. Ctrl-C and SIGTERM save as well."""
-    save_epochs: int | None = None
-    """A checkpoint when so many epochs have gone by."""
-    keep: int = 3
-    """So many checkpoints stay, until the run is done."""
-
-
-def checkpoints(folder: Path, config: Any) -> Checkpoints:
-    """Those of a run of which `config` has all choices, and has its `saving` among them."""
-    check_at_least(config.saving, save_seconds=0, save_epochs=1, keep=1)
-    chosen = {name: value for name, value in asdict(config).items() if name != "saving"}
-    saving: Saving = config.saving
-    if saving.resume and not any((folder / CHECKPOINTS).glob("*")):
-        print(f"there is nothing to resume in {folder}: it begins with the first epoch")
-    return Checkpoints(
-        folder / CHECKPOINTS,
-        seconds=saving.save_seconds,
-        epochs=saving.save_epochs,
-        keep=saving.keep,
-        resume=saving.resume,
-        configuration=plain(chosen),
-    )
 
 
 class Stopped(Exception):  # noqa: N818
@@ -105,7 +79,8 @@ def main(
     """Command line, run, record, tables, figures.
 
     `while_running` prints from the record what a run prints as it goes on; --redraw prints that as well. What a user
-    can mend ends with one line of text and exit status 1.
+    can mend, ChoiceError and OSError for instance, ends with one line of text and exit status 1; all else is a bug, and
+    shows where it comes from.
     """
     parts = {"experiment": config_type, "output": Output, "machine": Machine}
     every = make_dataclass("Arguments", parts.items())
@@ -116,52 +91,115 @@ def main(
         default=every(*(part() for part in parts.values())),
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
     )
+    _mend_streams()
     config: Any = arguments.experiment
     folder = arguments.output.out or Path("results") / (default_folder(config) if default_folder else name)
     try:
-        if not arguments.output.redraw:
-            with running_on(arguments.machine), _only_the_first_writes(folder) as folder:
-                check_writable(folder)
-                keep_compiled()
-                print(banner(arguments.machine), flush=True)
-                record = {"experiment": name, "config": asdict(config), **environment(arguments.machine)}
-                try:
-                    record["results"] = run(config, folder)
-                except Stopped as stop:
-                    record |= {"stopped": str(stop), "results": stop.results}
-                write_record(folder, record)
-                if jax.process_index() > 0:
-                    return
-                shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # all that they had is in the results
-        record = read_record(folder, name)
-        if arguments.output.redraw and while_running is not None:
-            while_running(record)
-        if "stopped" not in record:
-            report.print_tables(record)
-        for path in report.figures(record, folder):
-            print(f"drew {path}")
-        if "stopped" in record:
-            sys.exit(f"error: {record['stopped']}")
+        if arguments.output.redraw:
+            _redraw(name, folder, report, while_running)
+            return
+        alike = saving.choices_of(config)
+        there = functools.partial(saving.newest, folder)
+        with running_on(arguments.machine, alike, there), _only_the_first_writes(folder) as folder:
+            keep_compiled()
+            print(banner(arguments.machine), flush=True)
+            record = {"experiment": name, **saving.facts(config), **environment(arguments.machine)}
+            try:
+                record["results"] = run(config, folder)
+            except Stopped as stop:
+                record |= {"stopped": str(stop), "results": stop.results}
+            write_record(folder, record)
+            if jax.process_index() > 0:
+                return
+            for done in (CHECKPOINTS, PARTS):  # all that they had is in the results
+                shutil.rmtree(folder / done, ignore_errors=True)
+            _show(read_record(folder, name), folder, report)
     except KeyboardInterrupt as stop:
-        print(f"{stop or 'stopped'}{'; go on with --resume' if isinstance(stop, Interrupted) else ''}", file=sys.stderr)
+        there = saving.kept(folder)
+        advice = "; go on with --resume" if there or isinstance(stop, Interrupted) else ""
+        print(f"{str(stop) or 'stopped'}{there}{advice}", file=sys.stderr)
         sys.exit(130)
-    except (ValueError, IndexError, OSError, ImportError) as error:
+    except (ChoiceError, CheckpointError, devices.Mismatch, OSError, jaxnet.Diverged) as error:
         sys.exit(f"error: {error}")
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
-        if isinstance(error, jax.errors.JaxRuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+        full = any(words in str(error) for words in ("RESOURCE_EXHAUSTED", "Out of memory"))
+        if isinstance(error, jax.errors.JaxRuntimeError) and not full:
             raise
         sys.exit(f"error: not enough memory: {error}")
 
 
+def _mend_streams() -> None:
+    """What cannot be printed is no reason to lose a run."""
+    if sys.stderr is None:  # closed, as by 2>&-
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (as long as the program runs)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no ± shows a question mark
+
+
+def _redraw(name: str, folder: Path, report: Report, while_running: Callable[[Record], None] | None) -> None:
+    """Raises ChoiceError where the record is not one that this version can draw from."""
+    record = read_record(folder, name)
+    try:
+        if while_running is not None:
+            while_running(record)
+        _show(record, folder, report)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise ChoiceError(
+            f"{folder / 'record.json'} does not have what this version draws from: run the experiment again"
+        ) from error
+
+
+def _show(record: Record, folder: Path, report: Report) -> None:
+    if "stopped" not in record:
+        report.print_tables(record)
+    for path in report.figures(record, folder):
+        print(f"drew {path}")
+    if "stopped" in record:
+        sys.exit(f"error: {record['stopped']}")
+
+
 @contextmanager
 def _only_the_first_writes(folder: Path) -> Iterator[Path]:
-    """Of several processes the first has the folder; what the others write and print is dropped, for it is the same."""
-    if jax.process_index() == 0:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as dropped, Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
-        (Path(dropped) / CHECKPOINTS).symlink_to(folder.absolute() / CHECKPOINTS)  # those are written together
-        yield Path(dropped)
+    """Of several processes the first has the folder; what the others write and print is dropped, for it is the same.
+
+    Raises OSError where the folder cannot be written to, ChoiceError where another run is writing to it.
+    """
+    first, refusal = jax.process_index() == 0, None
+    with ExitStack() as stack:
+        try:
+            if first:
+                check_writable(folder)
+                stack.enter_context(_locked(folder))
+        except (OSError, ChoiceError) as error:
+            refusal = error
+        if devices.any_process([refusal is not None])[0]:
+            raise refusal or ChoiceError(f"the first process cannot write to {folder}")
+        if first:
+            yield folder
+            return
+        dropped = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
+        for shared in (CHECKPOINTS, PARTS):  # those are read by all, and checkpoints written together
+            (dropped / shared).symlink_to(folder.absolute() / shared)
+        yield dropped
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The folder is this run's alone. The system takes the lock back from a run that is killed."""
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise ChoiceError(
+            f"another run is writing to {folder}: wait for it, or choose another folder with --out"
+        ) from None
+    try:
+        yield
+    finally:
+        (folder / ".lock").unlink(missing_ok=True)  # before it is released: whoever comes next makes a new one
+        lock.release()
 
 
 def keep_compiled() -> None:
@@ -173,6 +211,8 @@ def keep_compiled() -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         jax.config.update("jax_compilation_cache_dir", str(platformdirs.user_cache_path("jaxnet")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        # Where the folder cannot be used, it is compiled again; JAX would say so for every function.
+        warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache")
 
 
 def environment(machine: Machine) -> Record:
@@ -199,22 +239,9 @@ def progress(label: str, epochs: int) -> Iterator[Callable[[History], None]]:
 def load(name: str, limit: int | None) -> tuple[Dataset, Dataset, int]:
     """Training and test examples, the first `limit` of each or all, and the number of classes of the whole set."""
     if limit is not None and limit < 1:
-        raise ValueError(f"limit is {limit}; it must be at least 1 example")
-    train, test = jaxnet.load(name)
+        raise ChoiceError(f"limit is {limit}; it must be at least 1 example")
+    with refused():
+        train, test = jaxnet.load(name)
     classes = 1 + int(max(np.max(train.labels), np.max(test.labels)))
     few = slice(limit)
     return Dataset(train.images[few], train.labels[few]), Dataset(test.images[few], test.labels[few]), classes
-
-
-def check_at_least(config: Any, **least: int) -> None:
-    """Raises ValueError, naming the choice, where one of these is set to less than that."""
-    for name, number in least.items():
-        value = getattr(config, name)
-        if value is not None and value < number:
-            raise ValueError(f"{name} is {value}; it must be at least {number}")
-
-
-def check_rate(rate: float) -> None:
-    """Raises ValueError unless the learning rate is one that descends."""
-    if not (math.isfinite(rate) and rate >= 0):
-        raise ValueError(f"rate is {rate}; a learning rate is a finite number, zero or more")

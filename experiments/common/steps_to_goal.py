@@ -14,6 +14,8 @@ from tqdm import tqdm
 
 import jaxnet
 from experiments.common import script
+from experiments.common.choices import ChoiceError
+from experiments.common.parts import Keep
 from jaxnet.descent import shuffled
 
 # Three are enough where the rate has settled, which is where steps are dear; where it grows with the batch they are
@@ -54,20 +56,22 @@ def fewest_steps(
     train: jaxnet.Dataset,
     held_out: jaxnet.Dataset,
     order: jax.Array,
+    keep: Keep,
 ) -> list[script.Record]:
-    """For each batch size, in rising order, what `tune` finds for these stacked networks.
+    """For each batch size, in rising order, what `tune` finds for these stacked networks; each is a part to keep.
 
-    Raises ValueError where one of them is at the goal before its first step.
+    Raises ChoiceError where one of them is at the goal before its first step.
     """
     train, held_out = (jaxnet.Dataset(*map(jnp.asarray, data)) for data in (train, held_out))
     params = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (RATES, *leaf.shape)), params)
     at_start = 100 * float(_accuracies(params, held_out).max())
     if at_start >= search.goal:
-        raise ValueError(f"goal is {search.goal}; a network is at {at_start:.2f} % before its first step: raise it")
+        raise ChoiceError(f"goal is {search.goal}; a network is at {at_start:.2f} % before its first step: raise it")
     rows: list[script.Record] = []
     for batch_size in tqdm(batch_sizes, unit="batch size", leave=False, disable=None):
         guess = rows[-1]["best"] if rows else 0  # the best exponent of the batch before
-        rows.append(tune(search, batch_size, guess, params, train, held_out, order))
+        name = f"batches-of-{batch_size}"
+        rows.append(keep(name, tune, search, batch_size, guess, params, train, held_out, order))
     return rows
 
 

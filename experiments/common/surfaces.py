@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from experiments.common.choices import ChoiceError
 from jaxnet import calculus
 
 
@@ -55,25 +56,25 @@ CLASSICS = {
 
 
 def find(name: str) -> Surface:
-    """A classic surface, or a user's function. Raises ValueError where there is none of that name."""
+    """A classic surface, or a user's function. Raises ChoiceError where there is none of that name."""
     if name in CLASSICS:
         return CLASSICS[name]
     module, _, attribute = name.partition(":")
     if not (module and attribute):
-        raise ValueError(f"surface is {name}; expected one of {', '.join(CLASSICS)}, or module:function for your own")
+        raise ChoiceError(f"surface is {name}; expected one of {', '.join(CLASSICS)}, or module:function for your own")
     try:
         function = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # a user's module may raise anything
-        raise ValueError(
+        raise ChoiceError(
             f"surface {name} cannot be imported: {error}; my_file:f is the function f of my_file.py in this folder"
         ) from error
     if not callable(function):
-        raise ValueError(f"surface {name} is of type {type(function).__name__}; expected a function of two numbers")
+        raise ChoiceError(f"surface {name} is of type {type(function).__name__}; expected a function of two numbers")
     return Surface(function)
 
 
 def check(name: str, f: Callable[[jax.Array], jax.Array], point: jax.Array) -> None:
-    """Raises ValueError unless f is one number with a derivative at the point."""
+    """Raises ChoiceError unless f is one number with a derivative at the point."""
     x, y = point
     try:
         value, gradient = f(point), calculus.gradient(f, point)
@@ -82,16 +83,16 @@ def check(name: str, f: Callable[[jax.Array], jax.Array], point: jax.Array) -> N
         jax.errors.TracerArrayConversionError,
         jax.errors.TracerIntegerConversionError,
     ) as error:
-        raise ValueError(
+        raise ChoiceError(
             f"surface {name} cannot be traced by JAX: write it with jax.numpy,"
             " jnp.sin(x) instead of math.sin(x) and jnp.where instead of if"
         ) from error
     except Exception as error:  # a user's function may raise anything
-        raise ValueError(f"surface {name} fails at ({x:g}, {y:g}): {str(error).splitlines()[0]}") from error
+        raise ChoiceError(f"surface {name} fails at ({x:g}, {y:g}): {str(error).splitlines()[0]}") from error
     if not np.isfinite(value):
-        raise ValueError(f"surface {name} is {value} at ({x:g}, {y:g}); choose a --point where it is finite")
+        raise ChoiceError(f"surface {name} is {value} at ({x:g}, {y:g}); choose a --point where it is finite")
     if not np.isfinite(gradient).all():
-        raise ValueError(
+        raise ChoiceError(
             f"surface {name} has the gradient ({gradient[0]:g}, {gradient[1]:g}) at ({x:g}, {y:g});"
             " choose another --point"
         )

@@ -21,6 +21,7 @@ import numpy as np
 
 import jaxnet
 from experiments.common import networks, script
+from experiments.common.choices import ChoiceError, check_at_least, refused
 from experiments.explorer import report
 
 PIXELS = 784  # of 28 x 28, what the page scales a drawing to
@@ -40,13 +41,15 @@ class Config:
 
 def run(config: Config, _folder: Path) -> script.Record:
     """The network, the images and a line about them, as they go into the page."""
-    script.check_at_least(config, images=1)
+    check_at_least(config, images=1)
     if config.network.from_file is not None:
-        check_sizes(str(config.network.from_file), jaxnet.load_params(config.network.from_file)[0])
+        with refused():
+            loaded, _ = jaxnet.load_params(config.network.from_file)
+        check_sizes(str(config.network.from_file), loaded)
     subject = networks.get(config.network)
     check_sizes("the network", subject.params)
     if config.images > len(subject.test.images):
-        raise ValueError(f"images is {config.images}; it must be between 1 and {len(subject.test.images)}")
+        raise ChoiceError(f"images is {config.images}; it must be between 1 and {len(subject.test.images)}")
     accuracy = float(jaxnet.accuracy(subject.params, jnp.asarray(subject.test.images), subject.test.labels))
     images, labels = (np.asarray(part[: config.images]) for part in subject.test)
     leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(subject.params)]
@@ -61,21 +64,21 @@ def run(config: Config, _folder: Path) -> script.Record:
     }
     size = len(report.page(results).encode())
     if size > LIMIT:
-        raise ValueError(
+        raise ChoiceError(
             f"the page would be {size:,} bytes, with {jaxnet.count_params(subject.params):,} weights and biases and"
-            f" {config.images} images; expected at most {LIMIT:,}: take a smaller network or fewer --images"
+            f" {config.images} images; expected at most {LIMIT:,}: take a smaller network (--hidden) or fewer --images"
         )
     return results
 
 
 def check_sizes(name: str, params: jaxnet.Params) -> None:
-    """Raises ValueError unless the page can draw this network and draw for it."""
+    """Raises ChoiceError unless the page can draw this network and draw for it."""
     n_in, *hidden, n_out = jaxnet.sizes_of(params)
     if n_in != PIXELS or not hidden or not 2 <= n_out <= CLASSES:
         sizes = "-".join(map(str, (n_in, *hidden, n_out)))
-        raise ValueError(
+        raise ChoiceError(
             f"{name} has sizes {sizes}; the page needs {PIXELS} pixels (28 x 28), a hidden layer at least, and 2 to"
-            f" {CLASSES} outputs: choose a network for such images"
+            f" {CLASSES} outputs: choose --data, --hidden or --from for that"
         )
 
 

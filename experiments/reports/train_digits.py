@@ -16,8 +16,7 @@ def print_training(record: script.Record) -> None:
     print(beginning(results))
     for index in range(len(results["history"]["epochs"])):
         print(row(results["history"], index))
-    if "parameters" in results:
-        print(ending(results))
+    print(ending(results))
 
 
 def beginning(results: script.Record) -> str:
@@ -39,12 +38,9 @@ def row(history: script.Record, index: int) -> str:
 
 
 def ending(results: script.Record) -> str:
-    """How long it took, and where the network is."""
-    history, path = results["history"], results["parameters"]
-    return (
-        f"compiled in {history['compile_seconds']:.2f} s, trained in {history['seconds'][-1]:.2f} s\n"
-        f"saved {path}; classify with it again by --from {path}"
-    )
+    """How long it took."""
+    history = results["history"]
+    return f"compiled in {history['compile_seconds']:.2f} s, trained in {history['seconds'][-1]:.2f} s"
 
 
 def print_tables(record: script.Record) -> None:

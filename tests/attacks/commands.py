@@ -178,7 +178,7 @@ SCRIPTS = {
         "--data {dir}/small.npz",
     )),
     "to_pytorch": Script("", (
-        "", "--help-me", "{dir}/absent.safetensors", "{dir}/folder.safetensors", "{dir}/empty.safetensors",
+        "", "{dir}/file --help-me", "{dir}/absent.safetensors", "{dir}/folder.safetensors", "{dir}/empty.safetensors",
         "{dir}/cut.safetensors", "{dir}/other.safetensors", "{dir}/file", "{dir}/small.npz", "{dir}/empty.npz",
         "{dir}/unknown.safetensors", "{dir}/sizeless.safetensors", "{dir}", "{dir}/file/below",
         "{dir}/other.safetensors {dir}/other.safetensors", "--out {dir}",
@@ -295,7 +295,7 @@ def outcome(name: str, line: str, folder: Path, out: Path) -> str | None:
     print("\n" + line, file=sys.stderr, flush=True)  # the last one, should native code end the process
     signal.signal(signal.SIGALRM, late)
     signal.alarm(SECONDS)
-    faulthandler.dump_traceback_later(3 * SECONDS, exit=True, file=sys.__stderr__)  # native code hears no signal
+    faulthandler.dump_traceback_later(3 * SECONDS, exit=True, file=2)  # native code hears no signal
     try:
         with redirect_stdout(printed), redirect_stderr(written), mock.patch.object(sys, "argv", [name, *arguments]):
             module(name).main()

@@ -39,7 +39,7 @@ def one_network(folder: Path, resume: bool) -> list[list[str]]:
     return [script("train_digits", folder, resume, *ADAM.split())]
 
 
-def a_population(folder: Path, resume: bool) -> list[list[str]]:
+def a_population(folder: Path, _resume: bool) -> list[list[str]]:
     """Three networks with momentum, by `train` of the library."""
     return [[sys.executable, "-m", "tests.attacks.kills", "--population", str(folder)]]
 
@@ -155,7 +155,8 @@ def check_same(alone: Path, killed: Path) -> None:
 def without_seconds(record: Any) -> Any:
     """A record, or a part of one, without what is another number each time."""
     if isinstance(record, dict):
-        return {name: without_seconds(value) for name, value in record.items() if "seconds" not in name}
+        same = {name: value for name, value in record.items() if "seconds" not in name and name != "sha256"}
+        return {name: without_seconds(value) for name, value in same.items()}
     return [without_seconds(value) for value in record] if isinstance(record, list) else record
 
 

@@ -24,7 +24,7 @@ LIMIT = 30.0
 RUN = "--data digits.npz --batch-size 100 --epochs 100000 --rate 1 --save-epochs 1"
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = r"so this one ends, too; the newest checkpoint is \S*checkpoints/\d+: go on with --resume"
-BEGAN = r"so this one ends, too; there is no checkpoint in \S*checkpoints"
+BEGAN = r"so this one ends, too; nothing is kept in \S*out"
 
 
 @dataclass(frozen=True)

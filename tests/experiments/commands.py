@@ -37,6 +37,18 @@ def once(module: Any, folder: Path, *options: str) -> tuple[dict, str]:
     return record, printed.getvalue()
 
 
+def timeless(value: Any) -> Any:
+    """A record without what a clock has measured, and without the sum over all of it."""
+    match value:
+        case dict():
+            clocks = ("sha256", "share", *(key for key in value if "second" in key))
+            return {key: timeless(item) for key, item in value.items() if key not in clocks}
+        case list():
+            return [timeless(item) for item in value]
+        case _:
+            return value
+
+
 def small_data(folder: Path, side: int = 2, classes: int = 4, train: int = 60) -> str:
     """The path of a data set of noise, with a pixel that is always zero: smaller than MNIST, hence faster."""
     rng = np.random.default_rng(0)

@@ -198,7 +198,7 @@ def test_the_strongest_of_each_layer_and_the_strongest_bias_are_chosen_by_size()
         ("--sample 61", "sample is 61"),
         ("--chain-input nan", "chain_input is nan; it must be an activation, between 0 and 1"),
         ("--chain-target 2", "chain_target is 2.0"),
-        ("--hidden 100 100 300", "there are 12,000,000 paths through this network; choose fewer or narrower layers"),
+        ("--hidden 100 100 300", "there are 12,000,000 paths through this network; take fewer or narrower --hidden"),
     ],
 )
 def test_wrong_input_is_refused_in_one_line(

@@ -148,8 +148,8 @@ def test_it_is_plain_descent_and_its_length_that_of_its_single_steps(few: jaxnet
     [
         ("--points 2", "points is 2; it must be at least 3"),
         ("--grid 1", "grid is 1"),
-        ("--grid 100000000000", "points takes 280,000,000,000,000.0 GB"),
-        ("--arms full:0:2 20:0:1", "the rate of full batch is 0"),
+        ("--grid 100000000000", "points needs 560,000,000,000,000.1 GB"),
+        ("--arms full:0:2 20:0:1", "arms has one with the rate 0; that is no walk"),
         ("--arms full:1:4", "at least two different batch sizes"),
         ("--arms full:1e30:4 20:0.5:3", "full batch: rate 1e+30 is too large"),
     ],

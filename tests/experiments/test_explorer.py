@@ -885,7 +885,7 @@ def test_parameters_that_do_not_fit_the_page_are_refused_in_one_line(tmp_path: P
     odd = jaxnet.Activation(jnp.sin, name="<b>")
     jaxnet.save_params(tmp_path / "odd.safetensors", random((784, 16, 10), odd, jaxnet.sigmoid))
     for name, message in (
-        ("nan", "layers.1 has values that are not finite"),
+        ("nan", "layer 1 has values that are not finite"),
         ("junk", "is damaged or no safetensors file"),
         ("small", "has sizes 100-16-10; the page needs 784 pixels"),
         ("flat", "has sizes 784-10; the page needs"),

@@ -106,7 +106,7 @@ def test_a_network_that_died_has_no_accuracy_and_is_counted():
         ("--arms full:1:5 10:1:0", "arm 10:1:0 has 0 epochs"),
         ("--arms full:1:5 10:inf:5", "rate is inf"),
         ("--seeds 0", "seeds is 0"),
-        ("--goal 0", "goal is 0.0; it must be a test accuracy in percent"),
+        ("--goal 0", "goal is 0.0; it must be an accuracy in percent"),
         ("--tune --arms full:1:5 10:1:5 --grid -1 2", "rate is -1.0"),
     ],
 )

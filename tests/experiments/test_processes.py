@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.common import last_words
-from experiments.common.processes import newest_checkpoint
+from experiments.common import last_words, saving
 from tests.attacks.processes import ATTACKS, attacked, faults
 
 
@@ -31,9 +30,12 @@ def test_the_last_words_take_the_place_of_pages():
 
 
 def test_the_newest_checkpoint_is_the_one_after_most_steps(tmp_path: Path):
-    assert newest_checkpoint(tmp_path) == f"there is no checkpoint in {tmp_path}"
+    assert saving.newest(tmp_path) == f"nothing is kept in {tmp_path}"
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/lecture.part").touch()
+    assert saving.newest(tmp_path) == f"{tmp_path}/parts has lecture: go on with --resume"
     for steps in (60, 120, 900):
-        (tmp_path / str(steps)).mkdir()
+        (tmp_path / "checkpoints" / str(steps)).mkdir(parents=True)
     for steps in (60, 120):  # the other one was not complete
-        (tmp_path / str(steps) / "SHA256SUMS").touch()
-    assert newest_checkpoint(tmp_path) == f"the newest checkpoint is {tmp_path}/120: go on with --resume"
+        (tmp_path / "checkpoints" / str(steps) / "SHA256SUMS").touch()
+    assert saving.newest(tmp_path) == f"the newest checkpoint is {tmp_path}/checkpoints/120: go on with --resume"

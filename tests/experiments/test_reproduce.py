@@ -207,7 +207,7 @@ def test_shallues_rows_are_searched_with_the_choices_of_steps_to_target(monkeypa
         monkeypatch.setattr(module, "fewest_steps", lambda *arguments: taken.append(arguments) or [])
     reproduce.shallue(jax.random.key(0), 3, mnist[0])
     steps_to_target.run(steps_to_target.Config(seeds=3, seed=0), Path())
-    (*ours, learnt, held_out, order), (*theirs, their_learnt, their_held_out, their_order) = taken
+    (*ours, learnt, held_out, order, _), (*theirs, their_learnt, their_held_out, their_order, _) = taken
     assert ours == theirs  # the search, the batch sizes, the networks
     assert (order == their_order).all()
     np.testing.assert_array_equal(learnt.labels, their_learnt.labels)

@@ -83,7 +83,10 @@ def test_what_travels_is_read_from_the_text_of_a_program():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [("--link 0", "link is 0.0; it must be more than 0"), ("--steps 0", "steps is 0; it must be at least 1")],
+    [
+        ("--link 0", "link is 0.0; it must be a finite number above 0"),
+        ("--steps 0", "steps is 0; it must be at least 1"),
+    ],
 )
 def test_wrong_choices_are_refused(options: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     assert message in refused(scaling, monkeypatch, *options.split(), "--out", str(tmp_path))

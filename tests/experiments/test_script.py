@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import pytest
 
 import jaxnet
 from experiments import __main__ as everything
-from experiments import full_batch_vs_sgd, train_digits
-from experiments.common import script
-from tests.experiments.commands import refused
+from experiments import full_batch_vs_sgd, gradient_field, train_digits
+from experiments.common import saving, script
+from experiments.common.choices import ChoiceError
+from tests.experiments.commands import main, refused
 
 
 def test_an_output_folder_that_cannot_be_written_stops_before_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -36,13 +38,76 @@ def test_redraw_without_a_record_and_with_a_damaged_one(tmp_path: Path, monkeypa
     assert "record.json is damaged" in refused(train_digits, monkeypatch, "--redraw", "--out", str(tmp_path))
 
 
+@pytest.mark.parametrize("bug", [ValueError, KeyError, IndexError, ImportError, RuntimeError])
+def test_a_bug_shows_where_it_comes_from(bug: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise bug("inside")
+
+    options = ("--grid", "5", "--steps", "2", "--out", str(tmp_path))
+    for module, name in ((gradient_field, "field"), (gradient_field.report, "print_tables")):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, broken)
+            with pytest.raises(bug, match="inside"):
+                main(gradient_field, patched, *options)
+
+
+def test_a_record_that_does_not_have_what_is_drawn_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    record = main(gradient_field, monkeypatch, "--grid", "5", "--steps", "2", "--out", str(tmp_path))
+    del record["sha256"]
+    results = record["results"]
+    others = [[], {}, results | {"walks": [1]}, results | {"sharpness": "high"}, results | {"gradient_length": None}]
+    for other in others:
+        (tmp_path / "record.json").write_text(json.dumps(record | {"results": other}))
+        said = refused(gradient_field, monkeypatch, "--redraw", "--out", str(tmp_path))
+        assert str(tmp_path / "record.json") in said
+        assert "\n" not in said
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_a_redraw_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    options = ("--grid", "5", "--steps", "2", "--out", str(tmp_path))
+    main(gradient_field, monkeypatch, *options)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert not any(name.startswith(".") for name in before)
+    with script.filelock.FileLock(tmp_path / ".lock"):
+        said = refused(gradient_field, monkeypatch, *options)
+        assert said == f"error: another run is writing to {tmp_path}: wait for it, or choose another folder with --out"
+        main(gradient_field, monkeypatch, "--redraw", "--out", str(tmp_path))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != ".lock"} == before
+    main(gradient_field, monkeypatch, *options)
+    assert not (tmp_path / ".lock").exists()
+
+
+@pytest.mark.long
+def test_the_lock_of_a_run_that_was_killed_does_not_stand_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    command = [sys.executable, "-m", "experiments.train_digits", "--epochs", "1000", "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("JAX")
+        options = ("--limit", "100", "--epochs", "1", "--out", str(tmp_path))
+        assert f"another run is writing to {tmp_path}" in refused(train_digits, monkeypatch, *options)
+        running.kill()
+    main(train_digits, monkeypatch, *options)
+
+
 def test_a_resume_without_a_checkpoint_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    config = train_digits.Config(saving=script.Saving(resume=True))
-    script.checkpoints(tmp_path, config)
+    config = train_digits.Config(saving=saving.Saving(resume=True))
+    saving.checkpoints(tmp_path, config)
     assert f"there is nothing to resume in {tmp_path}: it begins with the first epoch" in capsys.readouterr().out
     (tmp_path / "checkpoints" / "5").mkdir(parents=True)
-    script.checkpoints(tmp_path, config)
+    saving.checkpoints(tmp_path, config)
     assert capsys.readouterr().out == ""
+
+
+def test_what_went_on_anyway_is_told_by_the_record_and_only_goes_with_a_resume(tmp_path: Path):
+    config = train_digits.Config(saving=saving.Saving(resume=True, resume_anyway=True))
+    assert saving.facts(config)["resumed_anyway"] is True
+    assert saving.checkpoints(tmp_path, config).resume_anyway
+    config = train_digits.Config(saving=saving.Saving(resume_anyway=True))
+    with pytest.raises(ChoiceError, match="resume_anyway is chosen without resume; add --resume"):
+        saving.checkpoints(tmp_path, config)
+    assert saving.facts(train_digits.Config()).keys() == {"config"}
 
 
 SCRIPTS = sorted(

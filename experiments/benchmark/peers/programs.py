@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 from experiments.benchmark.peers import by_c
+from experiments.common.choices import ChoiceError
 
 
 class Program(NamedTuple):
@@ -36,11 +37,11 @@ PROGRAMS = {
 def available(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Those of the programs that can run here, jaxnet first; and what each of the others would need.
 
-    Raises ValueError, naming it, for a program that is none of them.
+    Raises ChoiceError, naming it, for a program that is none of them.
     """
     unknown = [name for name in names if name not in PROGRAMS]
     if unknown:
-        raise ValueError(f"program {unknown[0]} is unknown; expected some of {', '.join(PROGRAMS)}")
+        raise ChoiceError(f"program {unknown[0]} is unknown; expected some of {', '.join(PROGRAMS)}")
     there, left_out = ["jaxnet"], {}
     for name in names:
         needs = PROGRAMS[name].needs
