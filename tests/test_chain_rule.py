@@ -76,6 +76,22 @@ def test_each_path_is_the_product_of_the_factors_on_its_way():
             assert float(through[i, o]) == pytest.approx(float(expected), rel=1e-13)
 
 
+def test_paths_and_factors_through_neurons_that_answer_to_one_another_in_one_direction():
+    """As those of softmax do not: its Jacobian is symmetric."""
+    jacobian = np.array([[1.0, 2.0, 0.0], [0.0, -1.0, 3.0], [0.5, 0.0, 1.0]])  # da_l/dz_i
+    mixed = jaxnet.Activation(lambda z: jnp.asarray(jacobian) @ z, lambda z: jnp.asarray(jacobian))
+    with jax.enable_x64(True):
+        params, images, targets = example(5, (3, 3, 3, 2), n=1, kind=(mixed, jaxnet.sigmoid, jaxnet.squared_error))
+        one = images[0], targets[0]
+        a = np.asarray(jaxnet.forward(params, images[0]))
+        out = np.asarray(params[2].weights).T * a * (1 - a) * 2 * (a - np.asarray(targets[0]))  # [l, o]
+        expected = np.asarray(params[1].weights)[:, 0, None] * (jacobian.T @ out)  # [i, o], summed over the l
+        np.testing.assert_allclose(chain_rule.paths(params, *one, 0, 0), expected, rtol=1e-12)
+        found = chain_rule.product(chain_rule.factors(params, *one, 0, 1, 2))
+        slope = jacobian.T @ np.asarray(params[1].weights).T @ jacobian.T @ out.sum(axis=1)
+        assert float(found) == pytest.approx(float(images[0, 2] * slope[1]), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("place", "message"),
     [

@@ -45,6 +45,25 @@ def test_cross_entropy_equals_its_textbook_form_where_that_can_be_computed():
 
 
 @pytest.mark.parametrize("output", [jaxnet.sigmoid, jaxnet.softmax])
+def test_the_derivatives_of_cross_entropy_hold_for_targets_between_zero_and_one_of_any_sum(output: jaxnet.Activation):
+    z, y, h = np.array([-1.0, 0.2, 2.0]), np.array([0.5, 0.9, 0.3]), 1e-5
+
+    def textbook(z: np.ndarray) -> float:
+        if output == jaxnet.softmax:
+            return -float(y @ np.log(np.exp(z) / np.exp(z).sum()))
+        a = 1 / (1 + np.exp(-z))
+        return -float(y @ np.log(a) + (1 - y) @ np.log(1 - a))
+
+    with jax.enable_x64(True):
+        example = jnp.asarray(z), jnp.asarray(y), output
+        a = np.asarray(output(example[0]))
+        slope = -y / a if output == jaxnet.softmax else (1 - y) / (1 - a) - y / a
+        np.testing.assert_allclose(jaxnet.cross_entropy.slope(*example), slope, rtol=1e-12)
+        differences = [(textbook(z + step) - textbook(z - step)) / (2 * h) for step in h * np.eye(3)]
+        np.testing.assert_allclose(jaxnet.cross_entropy.delta(*example), differences, atol=1e-8)
+
+
+@pytest.mark.parametrize("output", [jaxnet.sigmoid, jaxnet.softmax])
 def test_cross_entropy_stays_finite_where_float32_rounds_the_output_to_one(output: jaxnet.Activation):
     z, y = jnp.array([60.0, -60.0]), jnp.array([0.0, 1.0])
     value, slope = jax.value_and_grad(jaxnet.cross_entropy)(z, y, output)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from experiments import train_digits
+from jaxnet import devices
 from tests.experiments.commands import refused
 
 EIGHT = """
@@ -118,6 +119,13 @@ def test_processes_come_to_the_numbers_of_one_and_write_one_record(tmp_path: Pat
     assert many["device"]["number"] == many["device"]["processes"] == processes
     for name in ("train_cost", "test_cost"):
         np.testing.assert_allclose(many["results"]["history"][name], one["results"]["history"][name], atol=1e-5)
+
+
+def test_what_one_process_wishes_all_do(monkeypatch: pytest.MonkeyPatch):
+    """As if there were three: this one, one that wishes the second thing and one that wishes nothing."""
+    monkeypatch.setattr(devices, "processes", lambda: 3)
+    monkeypatch.setattr(devices, "_of_all_processes", lambda mine: np.array([mine, [False, True, False], [False] * 3]))
+    assert devices.any_process([True, False, False]) == [True, True, False]
 
 
 @pytest.mark.parametrize(

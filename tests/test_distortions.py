@@ -127,6 +127,18 @@ def test_a_shear_moves_columns_by_the_row_and_keeps_the_area():
     assert np.ptp(slants) > 0.3
 
 
+def test_the_slant_comes_first_then_the_stretch_then_the_rotation():
+    """M = R(angle) diag(s_1, s_2) [[1, 0], [k, 1]] taken apart; in another order its parts are out of bounds."""
+    found = []
+    for m, _ in drawn(rotation=30.0, scale=0.5, shear=0.5):
+        s_2 = np.linalg.norm(m[:, 1])
+        sine, cosine = -m[0, 1] / s_2, m[1, 1] / s_2
+        k, s_1 = m[:, 0] @ m[:, 1] / s_2**2, m[:, 0] @ [cosine, sine]
+        found.append((np.degrees(np.arctan2(sine, cosine)) / 30, (s_1 - 1) / 0.5, (s_2 - 1) / 0.5, k / 0.5))
+    assert np.abs(found).max() <= 1 + 1e-4
+    assert np.abs(found).max(axis=0).min() > 0.9
+
+
 def test_no_distortion_is_the_image_itself(picture: np.ndarray):
     np.testing.assert_array_equal(jaxnet.distort(KEY, picture.ravel()), picture.ravel())
 
@@ -197,6 +209,22 @@ def test_every_epoch_learns_from_images_distorted_anew():
     assert np.abs(first - second).max() > 0.02
     assert np.abs(first - other_key).max() > 0.02
     np.testing.assert_array_equal(first, seen(1))
+
+
+def test_every_image_is_distorted_on_its_own():
+    """Alike before, they then vary as the distortion does: uniform from 0 to 1, of variance 1/12."""
+    n = 500
+    data = jaxnet.Dataset(np.full((n, 1), 0.5, np.float32), np.zeros(n, np.int32))
+    start = (jaxnet.Layer(jnp.zeros((1, 1)), jnp.zeros(1), LINEAR),)
+
+    def variance(params: jaxnet.Params, images: jax.Array, _targets: jax.Array) -> jaxnet.Params:
+        return jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.var(images)), params)
+
+    ((_, (found,), _),), _ = jaxnet.train(
+        KEY, start, data, optax.sgd(1.0), batch_size=n, epochs=1, gradient=variance,
+        distort=lambda key, image: jax.random.uniform(key, image.shape),
+    )  # fmt: skip
+    assert -float(found) == pytest.approx(1 / 12, rel=0.15)
 
 
 def test_the_history_is_of_the_images_as_they_are(few: jaxnet.Dataset):

@@ -68,3 +68,8 @@ def test_a_step_that_does_not_fit_is_refused_before_the_first(monkeypatch: pytes
 def test_what_a_program_needs_is_at_least_its_arguments_and_results():
     program = jax.jit(lambda x: jnp.outer(x, x)).lower(jnp.ones(1000)).compile()
     assert 4 * 1_001_000 <= memory.needed_by(program) < 3 * 4 * 1_001_000
+
+
+def test_a_result_that_takes_the_place_of_an_argument_needs_no_more_memory():
+    program = jax.jit(lambda x: x + 1, donate_argnums=0).lower(jnp.ones(1000)).compile()
+    assert memory.needed_by(program) == 4 * 1000

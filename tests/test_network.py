@@ -59,6 +59,13 @@ def test_initial_weights_have_the_promised_mean_and_deviation(weights: Initializ
     assert abs(float(b.std()) - 1) < 5 / math.sqrt(1000)
 
 
+def test_each_initial_number_is_drawn_on_its_own():
+    networks = 2_000
+    params = jax.vmap(lambda key: jaxnet.init(key, (2, 2, 1)))(jax.random.split(jax.random.key(2), networks))
+    numbers = np.concatenate([np.reshape(leaf, (networks, -1)) for leaf in jax.tree.leaves(params)], axis=1)
+    assert np.abs(np.corrcoef(numbers.T) - np.eye(9)).max() < 5 / math.sqrt(networks)
+
+
 def test_initial_numbers_depend_on_the_key_and_on_nothing_else():
     one, same, other = (jaxnet.init(jax.random.key(seed)) for seed in (0, 0, 1))
     assert all(map(np.array_equal, jax.tree.leaves(one), jax.tree.leaves(same)))

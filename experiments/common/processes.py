@@ -113,36 +113,44 @@ class _Watch:
         self._heard = dict.fromkeys(self._others, time.monotonic())
         self._last: dict[int, str] = {}
         self._ended: dict[int, str] = {}
+        self._ending = False
         self._beating = threading.Thread(target=self._beat, daemon=True)
+        self._seeing = threading.Thread(target=self._see, daemon=True)
 
     def start(self) -> None:
         self._beating.start()
-        threading.Thread(target=self._see, daemon=True).start()
+        self._seeing.start()
 
     def find_who_is_missing(self) -> None:
         """Ends this process, where a process that is missing is the cause of its error, and otherwise returns."""
         self._patience = min(self._patience, 5 * BEAT)
-        time.sleep(self._patience + 2 * BEAT)
+        time.sleep(self._patience + 5 * BEAT)
+        if self._ending:
+            self._seeing.join()  # which ends this process
 
     def tell(self, reason: str) -> None:
         """The others why this one ends; long enough before it does."""
         self._over.set()
         with suppress(jax.errors.JaxRuntimeError):  # process 0 may be gone
-            self._client.key_value_set(f"{_ENDED}{jax.process_index()}", reason.splitlines()[0], allow_overwrite=True)
+            self._write(_ENDED, f"has ended ({reason.splitlines()[0]})")
             time.sleep(3 * BEAT)
 
     def done(self) -> None:
         """This process has done its part, and waits at its end until all have."""
         self._over.set()
         self._beating.join()
-        self._client.key_value_set(f"{_ALIVE}{jax.process_index()}", _DONE, allow_overwrite=True)
+        self._write(_ALIVE, _DONE)
+
+    def _write(self, folder: str, value: str, process: int | None = None) -> None:
+        process = jax.process_index() if process is None else process
+        self._client.key_value_set(f"{folder}{process}", value, allow_overwrite=True)
 
     def _beat(self) -> None:
         count = 0
         while not self._over.is_set():
             count += 1
             try:
-                self._client.key_value_set(f"{_ALIVE}{jax.process_index()}", str(count), allow_overwrite=True)
+                self._write(_ALIVE, str(count))
                 alive = _read(self._client, _ALIVE)
                 self._ended.update(_read(self._client, _ENDED))
             except jax.errors.JaxRuntimeError:
@@ -161,17 +169,23 @@ class _Watch:
             if prepared != self._kept():
                 prepared = self._kept()
                 last_words.prepare(f"process 0 has ended or cannot be reached, so this one ends, too; {prepared}")
-            for process, reason in sorted(self._ended.items()):
+            for process, how in sorted(self._ended.items()):
                 if process in self._others and not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
-                    self._end(f"process {process} has ended ({reason})")
+                    self._end(process, how)
             silent = {process: time.monotonic() - heard for process, heard in self._heard.items()}
             # Where process 0 is silent no other is heard.
             process = 0 if silent.get(0, 0) > self._patience else max(silent, key=lambda each: silent[each])
             if silent[process] > self._patience and not self._over.is_set():
-                self._end(f"process {process} has not answered for {self._patience:g} seconds")
+                self._end(process, f"has not answered for {self._patience:g} seconds")
 
-    def _end(self, why: str) -> None:
-        os.write(2, f"error: {why}, so this one ends, too; {self._kept()}\n".encode())
+    def _end(self, process: int, how: str) -> None:
+        self._ending = True
+        os.write(2, f"error: process {process} {how}, so this one ends, too; {self._kept()}\n".encode())
+        if process > 0:
+            with suppress(jax.errors.JaxRuntimeError):
+                self._write(_ENDED, how, process)
+        if jax.process_index() == 0:
+            time.sleep(6 * BEAT)  # its store goes with it, by which the others find out
         os._exit(1)
 
 

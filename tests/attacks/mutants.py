@@ -93,14 +93,18 @@ def own_tests(module: str) -> list[str]:
 
 def first_failure(folder: Path, *choices: str) -> str | None:
     """The fast test of the copy that fails first, None where all pass. Raises RuntimeError where none could be run."""
-    python, environment = [sys.executable, "-B"], os.environ | {"PYTHONPATH": str(folder)}
-    find = [*python, "-c", "import jaxnet; print(jaxnet.__file__)"]
-    found = subprocess.run(find, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    test = [*python, "-m", "pytest", "-x", "-q", "-n2", "-p", "no:cacheprovider", *choices]
-    ended = subprocess.run(test, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", ended.stdout, re.MULTILINE)
-    if found.stdout.strip() != str(folder / "jaxnet/__init__.py") or (ended.returncode and failed is None):
-        raise RuntimeError(f"no tests of the copy: {found.stdout}{found.stderr}{ended.stdout[-3000:]}{ended.stderr}")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": str(folder)}
+        return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+    tested = run("-c", "import importlib.util as util; print(util.find_spec('jaxnet').origin)").stdout.strip()
+    if tested != str(folder / "jaxnet/__init__.py"):
+        raise RuntimeError(f"not the copy would be tested but {tested}")
+    ended = run("-m", "pytest", "-x", "-q", "-n2", "-p", "no:cacheprovider", *choices)
+    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", ended.stdout, re.MULTILINE)
+    if ended.returncode and failed is None:
+        raise RuntimeError(f"the tests could not be run: {ended.stdout[-3000:]}{ended.stderr[-3000:]}")
     return failed[1] if failed else None
 
 
@@ -109,7 +113,7 @@ def caught_by(mutant: Mutant | None, *, others: bool = True) -> str | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name).resolve()
         copy(folder)
-        # test_mutants.py would miss the old text in the copy, which no other mistake is told by.
+        # test_mutants.py looks for the old text, and would notice any change of it.
         rest = ["tests", "jaxnet", "--ignore=tests/experiments", "--ignore=tests/test_mutants.py"]
         if mutant is None:
             return first_failure(folder, *rest)

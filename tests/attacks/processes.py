@@ -51,8 +51,8 @@ class Ending:
 ATTACKS = {
     "the last one killed": Attack(-1, f"process VICTIM has not answered for 5 seconds, {CHECKPOINT}", signal.SIGKILL),
     "the first one killed": Attack(0, f"process 0 has ended or cannot be reached, {CHECKPOINT}", signal.SIGKILL),
-    "the last one stopped": Attack(-1, f"process VICTIM has not answered for 25 seconds, {CHECKPOINT}", signal.SIGSTOP),
-    "the first one stopped": Attack(0, f"process 0 has not answered for 25 seconds, {CHECKPOINT}", signal.SIGSTOP),
+    "the last one stopped": Attack(-1, f"process VICTIM has not answered for 20 seconds, {CHECKPOINT}", signal.SIGSTOP),
+    "the first one stopped": Attack(0, f"process 0 has not answered for 20 seconds, {CHECKPOINT}", signal.SIGSTOP),
     "another seed": Attack(
         -1, "process VICTIM was started with seed 5 and process 0 with 0; start all of them alike",
         options=("--seed", "5"),
@@ -63,8 +63,8 @@ ATTACKS = {
     "an error of its own": Attack(
         -1, rf"process VICTIM has ended \(.*\), {BEGAN}", options=("--save-seconds", "-1")
     ),
-    "no coordinator": Attack(0, "did not find each other at .* within 25 seconds", absent=True),
-    "the last one missing": Attack(-1, "did not find each other at .* within 25 seconds", absent=True),
+    "no coordinator": Attack(0, "did not find each other at .* within 20 seconds", absent=True),
+    "the last one missing": Attack(-1, "did not find each other at .* within 20 seconds", absent=True),
 }  # fmt: skip
 
 
