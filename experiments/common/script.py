@@ -125,7 +125,7 @@ def main(
         full = any(words in str(error) for words in ("RESOURCE_EXHAUSTED", "Out of memory"))
         if isinstance(error, jax.errors.JaxRuntimeError) and not full:
             raise
-        sys.exit(f"error: not enough memory: {error}")
+        sys.exit(f"error: not enough memory: {str(error) or 'it gave out during the run'}")
 
 
 def _mend_streams() -> None:

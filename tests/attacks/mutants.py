@@ -102,10 +102,12 @@ def first_failure(folder: Path, *choices: str) -> str | None:
     if tested != str(folder / "jaxnet/__init__.py"):
         raise RuntimeError(f"not the copy would be tested but {tested}")
     ended = run("-m", "pytest", "-x", "-q", "-n2", "-p", "no:cacheprovider", *choices)
-    failed = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", ended.stdout, re.MULTILINE)
-    if ended.returncode and failed is None:
+    if not ended.returncode:
+        return None
+    failed = re.search(r"^(?:FAILED|ERROR) (.+)", ended.stdout, re.MULTILINE)
+    if failed is None:
         raise RuntimeError(f"the tests could not be run: {ended.stdout[-3000:]}{ended.stderr[-3000:]}")
-    return failed[1] if failed else None
+    return failed[1]
 
 
 def caught_by(mutant: Mutant | None, *, others: bool = True) -> str | None:

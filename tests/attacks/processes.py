@@ -51,8 +51,12 @@ class Ending:
 ATTACKS = {
     "the last one killed": Attack(-1, f"process VICTIM has not answered for 5 seconds, {CHECKPOINT}", signal.SIGKILL),
     "the first one killed": Attack(0, f"process 0 has ended or cannot be reached, {CHECKPOINT}", signal.SIGKILL),
-    "the last one stopped": Attack(-1, f"process VICTIM has not answered for 20 seconds, {CHECKPOINT}", signal.SIGSTOP),
-    "the first one stopped": Attack(0, f"process 0 has not answered for 20 seconds, {CHECKPOINT}", signal.SIGSTOP),
+    "the last one stopped": Attack(
+        -1, f"process VICTIM has not answered for PATIENCE seconds, {CHECKPOINT}", signal.SIGSTOP
+    ),
+    "the first one stopped": Attack(
+        0, f"process 0 has not answered for PATIENCE seconds, {CHECKPOINT}", signal.SIGSTOP
+    ),
     "another seed": Attack(
         -1, "process VICTIM was started with seed 5 and process 0 with 0; start all of them alike",
         options=("--seed", "5"),
@@ -63,12 +67,12 @@ ATTACKS = {
     "an error of its own": Attack(
         -1, rf"process VICTIM has ended \(.*\), {BEGAN}", options=("--save-seconds", "-1")
     ),
-    "no coordinator": Attack(0, "did not find each other at .* within 20 seconds", absent=True),
-    "the last one missing": Attack(-1, "did not find each other at .* within 20 seconds", absent=True),
+    "no coordinator": Attack(0, "did not find each other at .* within PATIENCE seconds", absent=True),
+    "the last one missing": Attack(-1, "did not find each other at .* within PATIENCE seconds", absent=True),
 }  # fmt: skip
 
 
-def attacked(attack: Attack, number: int, folder: Path) -> dict[int, Ending]:
+def attacked(attack: Attack, number: int, folder: Path, patience: int) -> dict[int, Ending]:
     """The endings of all but the victim, and of that one too where it was only started otherwise."""
     victim, port = attack.victim % number, free_port()
     started, running = time.monotonic(), {}
@@ -81,7 +85,7 @@ def attacked(attack: Attack, number: int, folder: Path) -> dict[int, Ending]:
             continue
         address = f"--coordinator 127.0.0.1:{port} --num-processes {number} --process-id {process}"
         command = [sys.executable, "-m", "experiments.train_digits", *RUN.split(), "--distributed", *address.split()]
-        command += ["--out", str(folder / "out"), *(attack.options if odd else ())]
+        command += ["--patience", str(patience), "--out", str(folder / "out"), *(attack.options if odd else ())]
         with (here / "said").open("w") as said:
             running[process] = subprocess.Popen(
                 command, cwd=here, stdout=subprocess.DEVNULL, stderr=said, env=os.environ | {"PYTHONPATH": str(ROOT)}
@@ -110,12 +114,12 @@ def attacked(attack: Attack, number: int, folder: Path) -> dict[int, Ending]:
             process.wait()
 
 
-def faults(attack: Attack, number: int, endings: dict[int, Ending]) -> list[str]:
+def faults(attack: Attack, number: int, endings: dict[int, Ending], patience: int) -> list[str]:
     """What is not as it should be."""
     victim, found = attack.victim % number, []
     for process, end in endings.items():
         lines = end.said.strip().splitlines()
-        says = attack.says.replace("VICTIM", str(victim))
+        says = attack.says.replace("VICTIM", str(victim)).replace("PATIENCE", str(patience))
         own = process == victim and attack.options  # it has an error of its own to tell
         if end.seconds > LIMIT or end.status == 0:
             found.append(f"process {process}: status {end.status} after {end.seconds:.1f} s")
@@ -151,14 +155,15 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--patience", type=int, default=20, help="seconds, as of the scripts")
     parser.add_argument("--only", nargs="+", choices=list(ATTACKS), default=list(ATTACKS), metavar="ATTACK")
     choices = parser.parse_args()
     bad = 0
     for number in choices.processes:
         for name in choices.only:
             with tempfile.TemporaryDirectory() as folder:
-                endings = attacked(ATTACKS[name], number, Path(folder))
-            wrong = faults(ATTACKS[name], number, endings)
+                endings = attacked(ATTACKS[name], number, Path(folder), choices.patience)
+            wrong = faults(ATTACKS[name], number, endings, choices.patience)
             slowest = max(end.seconds for end in endings.values())
             said = next((end.said.strip() for process, end in endings.items() if process != ATTACKS[name].victim), "")
             print(f"{number} processes, {name}: all ended after {slowest:.1f} s\n    {said}", flush=True)

@@ -13,8 +13,8 @@ from tests.attacks.processes import ATTACKS, attacked, faults
 @pytest.mark.long
 @pytest.mark.parametrize("name", ATTACKS)
 def test_all_end_and_say_why(name: str, tmp_path: Path):
-    """The short form of `python -m tests.attacks.processes`: two processes."""
-    assert faults(ATTACKS[name], 2, attacked(ATTACKS[name], 2, tmp_path)) == []
+    """The short form of `python -m tests.attacks.processes`: two processes that have little patience."""
+    assert faults(ATTACKS[name], 2, attacked(ATTACKS[name], 2, tmp_path, patience=6), patience=6) == []
 
 
 def passed_on(text: bytes) -> str:
