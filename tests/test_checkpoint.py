@@ -160,6 +160,10 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
 }
 
 
+MORE = ("rule", "state", "penalty", "images", "no test images", "sizes", "epochs", "evaluations", "chunk", "history")
+"""Changes like others, which take as long."""
+
+
 def trained(folder: Path, data: Dataset, changed: dict[str, Any], **choices: Any) -> tuple[Params, History]:
     given = {"key": jax.random.key(3), "params": START, "dataset": lambda data: data, "optimizer": HALF(momentum=0.9)}
     given |= {"batch_size": 5, "epochs": 6, "test": lambda data: data} | changed
@@ -177,7 +181,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    "change", [pytest.param(change, marks=pytest.mark.long if change in MORE else ()) for change in CHANGES]
+)
 def test_a_run_with_anything_changed_is_refused_by_name(change: str, saved: Path, data: Dataset):
     changed, message = CHANGES[change]
     with pytest.raises(CheckpointError, match=message):
@@ -257,6 +263,7 @@ def flip(file: Path) -> None:
     file.write_bytes(content)
 
 
+@pytest.mark.long
 def test_a_damaged_checkpoint_is_refused_and_the_newest_whole_one_offered(data: Dataset, tmp_path: Path):
     params, _ = one(data)
     stopped(tmp_path, data)
@@ -361,7 +368,7 @@ def test_what_is_not_installed_is_said_before_the_first_step(
 @pytest.mark.parametrize("run", kills.RUNS)
 def test_killed_at_any_moment_nothing_is_lost(run: str, tmp_path: Path):
     """The short form of `python -m tests.attacks.kills`."""
-    kills.kill_and_resume(kills.RUNS[run], kills=1, seed=1, folder=tmp_path)
+    kills.kill_and_resume(kills.RUNS[run], kills=1, seed=1, folder=tmp_path, epochs=12)
 
 
 @pytest.mark.long

@@ -28,31 +28,31 @@ import optax
 import jaxnet
 from tests.attacks.processes import free_port
 
-Commands = Callable[[Path, bool], list[list[str]]]
-"""Of the output folder, and whether to resume: the commands of the processes of a run."""
+Commands = Callable[[Path, bool, int], list[list[str]]]
+"""Of the output folder, whether to resume, and epochs: the commands of the processes of a run."""
 
-ADAM = "--limit 2000 --epochs 60 --optimizer adam --rate 0.001 --save-seconds 0"
+ADAM = "--limit 2000 --optimizer adam --rate 0.001 --save-seconds 0 --epochs"
 
 
-def one_network(folder: Path, resume: bool) -> list[list[str]]:
+def one_network(folder: Path, resume: bool, epochs: int) -> list[list[str]]:
     """The lecture's network in batches of 10, with Adam, whose state must be kept as well."""
-    return [script("train_digits", folder, resume, *ADAM.split())]
+    return [script("train_digits", folder, resume, *ADAM.split(), str(epochs))]
 
 
-def a_population(folder: Path, _resume: bool) -> list[list[str]]:
+def a_population(folder: Path, _resume: bool, epochs: int) -> list[list[str]]:
     """Three networks with momentum, by `train` of the library."""
-    return [[sys.executable, "-m", "tests.attacks.kills", "--population", str(folder)]]
+    return [[sys.executable, "-m", "tests.attacks.kills", "--population", str(folder), str(epochs)]]
 
 
-def reproduced(folder: Path, resume: bool) -> list[list[str]]:
+def reproduced(folder: Path, resume: bool, _epochs: int) -> list[list[str]]:
     """Some rows of `reproduce`, each recipe of which is a part."""
     rows = "lecture nielsen-30 nielsen-30-fast rate-0.025 rate-0.25 rate-2.5 weights-scaled weights-normal all-images"
     return [script("reproduce", folder, resume, "--limit", "300", "--seeds", "2", "--only", *rows.split())]
 
 
-def two_processes(folder: Path, resume: bool) -> list[list[str]]:
+def two_processes(folder: Path, resume: bool, epochs: int) -> list[list[str]]:
     """One network, its batches shared out among two processes."""
-    common = f"{ADAM} --batch-size 100 --distributed --coordinator 127.0.0.1:{free_port()} --num-processes 2"
+    common = f"{ADAM} {epochs} --batch-size 100 --distributed --coordinator 127.0.0.1:{free_port()} --num-processes 2"
     return [script("train_digits", folder, resume, *common.split(), "--process-id", str(each)) for each in range(2)]
 
 
@@ -70,7 +70,7 @@ def script(name: str, folder: Path, resume: bool, *choices: str) -> list[str]:
     return [sys.executable, "-m", f"experiments.{name}", *choices, "--out", str(folder), *more]
 
 
-def train_population(folder: Path) -> None:
+def train_population(folder: Path, epochs: int) -> None:
     """From where it was killed, or from the beginning; then its parameters and its history are in the folder."""
     start, order = jax.random.split(jax.random.key(0))
     data = jaxnet.load()[0]
@@ -78,7 +78,7 @@ def train_population(folder: Path) -> None:
     kept = jaxnet.Checkpoints(folder / "checkpoints", seconds=0, resume=True)
     params, history = jaxnet.train(
         order, jax.vmap(jaxnet.init)(jax.random.split(start, 3)), few, lambda rate: optax.sgd(rate, momentum=0.9),
-        rates=[0.1, 0.3, 1.0], batch_size=10, epochs=60, test=few, checkpoints=kept,
+        rates=[0.1, 0.3, 1.0], batch_size=10, epochs=epochs, test=few, checkpoints=kept,
     )  # fmt: skip
     for index in range(3):
         one = jax.tree.map(lambda leaf, index=index: leaf[index], params)
@@ -87,7 +87,7 @@ def train_population(folder: Path) -> None:
     (folder / "record.json").write_text(json.dumps(record))
 
 
-def kill_and_resume(commands: Commands, kills: int, seed: int, folder: Path) -> int:
+def kill_and_resume(commands: Commands, kills: int, seed: int, folder: Path, epochs: int) -> int:
     """So many kills and a last run to the end; returns how many of the kills left something to go on from.
 
     Every fifth kill comes while the run is starting, the others within a third of a second after it has kept something,
@@ -96,10 +96,10 @@ def kill_and_resume(commands: Commands, kills: int, seed: int, folder: Path) -> 
     """
     chance = random.Random(seed)  # noqa: S311
     alone, killed = folder / "alone", folder / "killed"
-    finish(commands(alone, False))
+    finish(commands(alone, False, epochs))
     saved = 0
     for kill in range(kills):
-        before, running = set(kept(killed)), [start(command) for command in commands(killed, True)]
+        before, running = set(kept(killed)), [start(command) for command in commands(killed, True, epochs)]
         if kill % 5 == 4:
             time.sleep(chance.uniform(0, 5))
         else:
@@ -119,7 +119,7 @@ def kill_and_resume(commands: Commands, kills: int, seed: int, folder: Path) -> 
         else:
             assert running[0].returncode in (0, -signal.SIGKILL), "\n".join(said)
         saved += bool(kept(killed))
-    finish(commands(killed, True))
+    finish(commands(killed, True, epochs))
     check_same(alone, killed)
     return saved
 
@@ -166,15 +166,16 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=200, help="shared out among the runs")
     parser.add_argument("--seed", type=int, default=0, help="decides when")
     parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS), metavar="RUN")
-    parser.add_argument("--population", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--epochs", type=int, default=60, help="of a run; with more, fewer are done before a kill")
+    parser.add_argument("--population", nargs=2, help=argparse.SUPPRESS)
     choices = parser.parse_args()
     if choices.population is not None:
-        train_population(choices.population)
+        train_population(Path(choices.population[0]), int(choices.population[1]))
         return
     for name in choices.only:
         kills = choices.kills // len(choices.only)
         with tempfile.TemporaryDirectory() as folder:
-            saved = kill_and_resume(RUNS[name], kills, choices.seed, Path(folder))
+            saved = kill_and_resume(RUNS[name], kills, choices.seed, Path(folder), choices.epochs)
         print(f"{name}: {kills} kills, after {saved} of them something to go on from; the files are the same")
 
 

@@ -550,13 +550,15 @@ def main() -> None:
     known = {*map(name_of, CASES), *INTERNAL}
     failures = [f"{name} is not listed here" for name in sorted(public().keys() - known)]
     total = np.zeros(2, int)
-    for function, arguments in CASES.items():
-        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # for what writes a file
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # where some of them write a file
+        for function, arguments in CASES.items():
             number, documented, found = attack(function, arguments)
-        refused = number - documented - len(found)
-        print(f"{name_of(function)}: {number} attacks, {refused} refused, {documented} right though odd", flush=True)
-        failures += [f"{name_of(function)}: {each}" for each in found]
-        total += [number, documented]
+            refused = number - documented - len(found)
+            print(
+                f"{name_of(function)}: {number} attacks, {refused} refused, {documented} right though odd", flush=True
+            )
+            failures += [f"{name_of(function)}: {each}" for each in found]
+            total += [number, documented]
     print(f"{len(CASES)} functions, {total[0]:,} attacks, {total[1]} right though odd, {len(failures)} failures")
     print("\n".join(failures))
     sys.exit(bool(failures))
