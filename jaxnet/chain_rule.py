@@ -110,9 +110,8 @@ def paths(
     check_weight(params, layer, neuron, None)
     check_by_hand(params, loss)
     zs, _ = trace(params, image)
-    ways = loss.slope(
-        zs[-1], jnp.asarray(target), params[-1].activation
-    )  # from each activation of a layer, to begin with the last
+    # From each activation of a layer, to begin with the last.
+    ways = loss.slope(zs[-1], jnp.asarray(target), params[-1].activation)
     for later in range(len(params) - 1, layer, -1):
         da_dz = params[later].activation.derivative(zs[later])
         own = da_dz if da_dz.ndim == 2 else jnp.diag(da_dz)

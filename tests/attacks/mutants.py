@@ -65,6 +65,37 @@ MUTANTS = {
     "factor 2 of the jackknife": Mutant("landscape", "squared_mean - 2 * along /", "squared_mean - along /"),
     "output's name for old files": Mutant("export", 'metadata.get("output", ', 'metadata.get("activation", '),
     "shared bytes counted twice": Mutant("memory", "- found.alias_size_in_bytes", "+ found.alias_size_in_bytes"),
+    # A second twenty, chosen when the first were all caught.
+    "sign in softmax's Jacobian": Mutant("network", "jnp.diag(a) - jnp.outer(a, a)", "jnp.diag(a) + jnp.outer(a, a)"),
+    "inner derivative forgotten": Mutant("network", "1.7159 * 0.6666 * (1 - a)", "1.7159 * (1 - a)"),
+    "last chunk counts as a whole one": Mutant("cost", "t + size * p", "t + chunk_size * p"),
+    "sign in a slope": Mutant(
+        "cost", "- jnp.where(y > 0, y * (1 + jnp.exp(-z)), 0)", "+ jnp.where(y > 0, y * (1 + jnp.exp(-z)), 0)"
+    ),
+    "error without the eigenvalue": Mutant("calculus", "within @ products - value * direction", "within @ products"),
+    "sum for mean": Mutant("backprop", "jnp.mean(delta, axis=0)", "jnp.sum(delta, axis=0)"),
+    "sign of a nudge": Mutant("backprop", "-layer.weights.T @ delta", "layer.weights.T @ delta"),
+    "neuron for source": Mutant("chain_rule", "inputs[layer][source]", "inputs[layer][neuron]"),
+    "bias is the last source": Mutant("importance", "w.shape[1], -1, source)", "w.shape[1], w.shape[1] - 1, source)"),
+    "equal ones in any order": Mutant(
+        "importance", "-jnp.abs(whole.slope), stable=True", "-jnp.abs(whole.slope[::-1])"
+    ),
+    "rounded down": Mutant("data", "np.rint(255 * values[some])", "np.floor(255 * values[some])"),
+    "variance without its two": Mutant("distortions", "(2 * sigma**2)", "(sigma**2)"),
+    "noise with a mean": Mutant("distortions", "/ 127.5 - 1", "/ 128 - 1"),
+    "last batches as one": Mutant(
+        "descent", "len(order) - len(order) % batch_size]", "len(order) - len(order) % together]"
+    ),
+    "point before the first": Mutant("history", "max(1, reached[0])", "max(0, reached[0])"),
+    "oldest for newest": Mutant("checkpoint", "reverse=True)", "reverse=False)"),
+    "one that diverged ends all": Mutant(
+        "training", "np.isfinite(metrics.train_cost).any()", "np.isfinite(metrics.train_cost).all()"
+    ),
+    "evaluated one epoch late": Mutant("training", "(index + 1) % epochs_per", "index % epochs_per"),
+    "shares of lengths": Mutant("landscape", "lengths[:2] ** 2 / variance", "lengths[:2] / variance"),
+    "one scale for all neurons": Mutant(
+        "landscape", "jnp.linalg.norm(d, axis=1)", "jnp.linalg.norm(d) / len(d) ** 0.5"
+    ),
 }
 
 
