@@ -5,6 +5,8 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +192,47 @@ def test_a_run_with_anything_changed_is_refused_by_name(change: str, saved: Path
         trained(saved, data, changed, resume=True)
 
 
+def test_another_dtype_is_refused(saved: Path, data: Dataset):
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda leaf: leaf.astype(np.float64), START)
+        with pytest.raises(CheckpointError, match="with dtype float32; this one has float64"):
+            trained(saved, data, {"params": params}, resume=True)
+
+
+DEVICES = """
+import sys, jax, jaxnet, numpy as np, optax
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", 4)
+rng = np.random.default_rng(0)
+data = jaxnet.Dataset(rng.random((40, 6), np.float32), rng.integers(0, 3, 40).astype(np.int32))
+params, seen = jaxnet.init(jax.random.key(0), (6, 4, 3)), []
+
+def run(epochs, folder):
+    def stop(history):
+        if history.epochs[-1] >= epochs:
+            raise StopIteration
+    kept = jaxnet.Checkpoints(folder, epochs=1, resume=True)
+    return jaxnet.train(
+        jax.random.key(3), params, data, optax.sgd(0.5), batch_size=8, epochs=6, progress=stop, checkpoints=kept
+    )[0]
+
+whole = run(6, sys.argv[1] + "/one")
+run(2, sys.argv[1] + "/other")
+with jax.set_mesh(jaxnet.devices.mesh()):
+    run(4, sys.argv[1] + "/other")
+changed = run(6, sys.argv[1] + "/other")
+pairs = zip(jax.tree.leaves(whole), jax.tree.leaves(changed), strict=True)
+print(max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in pairs))
+"""
+
+
+def test_the_number_of_devices_may_change(tmp_path: Path):
+    found = subprocess.run([sys.executable, "-c", DEVICES, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    assert float(found.stdout) < 1e-5
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "other"]
+
+
 def test_only_another_version_may_be_gone_on_from_anyway(
     saved: Path, data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -365,7 +408,7 @@ def test_what_is_not_installed_is_said_before_the_first_step(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("run", kills.RUNS)
+@pytest.mark.parametrize("run", ["a population", "reproduce", "two processes"])
 def test_killed_at_any_moment_nothing_is_lost(run: str, tmp_path: Path):
     """The short form of `python -m tests.attacks.kills`."""
     kills.kill_and_resume(kills.RUNS[run], kills=1, seed=1, folder=tmp_path, epochs=12)
