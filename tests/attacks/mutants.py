@@ -65,7 +65,7 @@ MUTANTS = {
     "factor 2 of the jackknife": Mutant("landscape", "squared_mean - 2 * along /", "squared_mean - along /"),
     "output's name for old files": Mutant("export", 'metadata.get("output", ', 'metadata.get("activation", '),
     "shared bytes counted twice": Mutant("memory", "- found.alias_size_in_bytes", "+ found.alias_size_in_bytes"),
-    # A second twenty, chosen when the first were all caught.
+    # A second twenty, chosen when those above were all caught.
     "sign in softmax's Jacobian": Mutant("network", "jnp.diag(a) - jnp.outer(a, a)", "jnp.diag(a) + jnp.outer(a, a)"),
     "inner derivative forgotten": Mutant("network", "1.7159 * 0.6666 * (1 - a)", "1.7159 * (1 - a)"),
     "last chunk counts as a whole one": Mutant("cost", "t + size * p", "t + chunk_size * p"),
@@ -80,7 +80,7 @@ MUTANTS = {
     "equal ones in any order": Mutant(
         "importance", "-jnp.abs(whole.slope), stable=True", "-jnp.abs(whole.slope[::-1])"
     ),
-    "rounded down": Mutant("data", "np.rint(255 * values[some])", "np.floor(255 * values[some])"),
+    "one class too many": Mutant("data", "low < 0 or high >= classes", "low < 0 or high > classes"),
     "variance without its two": Mutant("distortions", "(2 * sigma**2)", "(sigma**2)"),
     "noise with a mean": Mutant("distortions", "/ 127.5 - 1", "/ 128 - 1"),
     "last batches as one": Mutant(
