@@ -126,7 +126,10 @@ def first_failure(folder: Path, *choices: str) -> str | None:
     """The fast test of the copy that fails first, None where all pass. Raises RuntimeError where none could be run."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command, environment = [sys.executable, *arguments], os.environ | {"PYTHONPATH": str(folder)}
+        command, environment = (
+            [sys.executable, *arguments],
+            os.environ | {"PYTHONPATH": str(folder), "PYTEST_ADDOPTS": ""},
+        )
         return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
     tested = run("-c", "import importlib.util as util; print(util.find_spec('jaxnet').origin)").stdout.strip()
