@@ -31,7 +31,7 @@ class Machine:
     """How many processes there are."""
     process_id: int | None = None
     """Which of them this is, from 0. Only process 0 prints and writes."""
-    patience: float = 20.0
+    patience: float = 15.0
     """Seconds without a sign of life from one of several processes, after which all end. More for a slow network."""
     dtype: Literal["float32", "float64"] = "float32"
     """Of weights, biases and all that is computed from them."""

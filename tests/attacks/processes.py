@@ -155,7 +155,7 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, nargs="+", default=[2, 4])
-    parser.add_argument("--patience", type=int, default=20, help="seconds, as of the scripts")
+    parser.add_argument("--patience", type=int, default=15, help="seconds, as of the scripts")
     parser.add_argument("--only", nargs="+", choices=list(ATTACKS), default=list(ATTACKS), metavar="ATTACK")
     choices = parser.parse_args()
     bad = 0
