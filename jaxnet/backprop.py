@@ -80,9 +80,8 @@ def backprop(
     >>> layer.weights, layer.biases
     (Array([[-0.]], dtype=float32), Array([-0.25], dtype=float32))
     """
-    check_example(params, image, target)
-    check_by_hand(params, loss, penalty)
     inputs, deltas = errors(params, image, target, loss=loss)
+    check_by_hand(params, loss, penalty)
     gradient = _gradient(params, inputs, deltas)
     return gradient if penalty is None else jax.tree.map(jnp.add, gradient, penalty.gradient(params))
 

@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -24,7 +24,7 @@ import jax
 import numpy as np
 
 from jaxnet import devices
-from jaxnet.files import write_whole
+from jaxnet.files import locked, write_whole
 from jaxnet.identity import Identity, differences
 
 _SUMS = "SHA256SUMS"
@@ -157,11 +157,10 @@ def newest(checkpoints: Checkpoints, identity: Identity, like: Mapping[str, np.n
     """
     _check_installed()
     folder = checkpoints.folder
-    numbers = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
-    complete = sorted((number for number in numbers if (folder / str(number) / _SUMS).exists()), reverse=True)
-    if not complete:
+    there = complete(folder)
+    if not there:
         return None
-    steps, *earlier = complete
+    steps, *earlier = there
     if not checkpoints.resume:
         raise CheckpointError(
             f"{folder} has checkpoints of an earlier run, the newest after {steps:,} steps: resume it, or remove that"
@@ -182,6 +181,12 @@ def newest(checkpoints: Checkpoints, identity: Identity, like: Mapping[str, np.n
     found = Checkpoint({name: np.asarray(array) for name, array in restored["arrays"].items()}, restored["facts"])
     _check_same(path, found, identity.facts(), like, anyway=checkpoints.resume_anyway)
     return found
+
+
+def complete(folder: Path) -> list[int]:
+    """After how many steps the complete checkpoints in a folder were written, the newest first."""
+    numbers = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
+    return sorted((number for number in numbers if (folder / str(number) / _SUMS).exists()), reverse=True)
 
 
 def _damage(path: Path) -> str | None:
@@ -286,25 +291,15 @@ def keeping(checkpoints: Checkpoints | None, identity: Identity | None) -> Itera
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """The folder is this run's. The system takes the lock back from a run that is killed."""
+    """The folder is this run's."""
     if jax.process_index() > 0:
         yield
         return
-    import filelock
-
-    path = folder.resolve().with_name(f".{folder.name}.lock")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path, timeout=0)
-        lock.acquire()
-    except filelock.Timeout:
-        raise CheckpointError(
-            f"another run saves its checkpoints in {folder}: wait for it, or choose another"
-        ) from None
-    except OSError as error:
-        raise OSError(f"no checkpoint could be written to {folder}: {error.strerror}") from error
-    try:
+    refusal = CheckpointError(f"another run saves its checkpoints in {folder}: wait for it, or choose another")
+    with ExitStack() as stack:
+        try:
+            folder.resolve().parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder.resolve().with_name(f".{folder.name}.lock"), refusal))
+        except OSError as error:
+            raise OSError(f"no checkpoint could be written to {folder}: {error.strerror}") from error
         yield
-    finally:
-        path.unlink(missing_ok=True)  # before it is released: whoever comes next makes a new one
-        lock.release()

@@ -1,6 +1,8 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and one run alone in a folder."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -20,3 +22,23 @@ def write_whole(path: Path, content: bytes) -> Path:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, refusal: Exception) -> Iterator[None]:
+    """Within, this run alone has the lock; `refusal` is raised where another one has it.
+
+    The system takes it back from a run that is killed, and at the end no file is left. Needs filelock.
+    """
+    import filelock
+
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise refusal from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)  # before it is released: whoever comes next makes a new one
+        lock.release()

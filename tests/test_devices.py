@@ -1,7 +1,6 @@
 """Many devices and many processes come to the numbers of one, and send no more than the gradient."""
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from experiments import train_digits
 from jaxnet import devices
+from tests.attacks.processes import free_port
 from tests.experiments.commands import refused
 
 EIGHT = """
@@ -87,12 +87,6 @@ def test_nothing_travels_between_devices_but_the_gradient():
 
 def shapes_of(text: str) -> list[str]:
     return [part.split("]")[0] for part in text.split("[")[1:]]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 SMALL = ("-m", "experiments.train_digits", "--limit", "500", "--epochs", "2", "--rate", "1")

@@ -10,7 +10,7 @@ Some eleven minutes on two cores; what is not installed is left out, and said. S
 --resume.
 """
 
-import itertools
+import functools
 import math
 import os
 from dataclasses import dataclass, field
@@ -27,13 +27,12 @@ import jaxnet
 from experiments.benchmark import growth, populations, precision, race, speed
 from experiments.benchmark.compile import compile_times
 from experiments.benchmark.peers.programs import PROGRAMS, available
-from experiments.common import roofline, script, tables
+from experiments.common import roofline, script
 from experiments.common.choices import ChoiceError, check_at_least, check_goal, check_seed
 from experiments.common.networks import check_population
 from experiments.common.saving import Resuming, parts_of
 from experiments.reports import benchmark as report
 from jaxnet.data import as_bytes
-from jaxnet.memory import check_fits
 
 Part = Literal["speed", "race", "compile", "populations", "growth", "precision"]
 
@@ -95,7 +94,7 @@ def run(config: Config, folder: Path) -> script.Record:
     if min(config.race_hidden, default=1) < 1:
         raise ChoiceError(f"race_hidden is {config.race_hidden}; a layer has at least 1 neuron")
     for sizes in (*networks, (784, *config.race_hidden, 10)):
-        check_fits(tables.network(sizes), 4.0 * sum(n_out * (n_in + 1) for n_in, n_out in itertools.pairwise(sizes)))
+        jax.eval_shape(functools.partial(jaxnet.init, sizes=sizes), jax.random.key(0))  # raises where it does not fit
     for number in config.populations:
         check_population(jaxnet.init, jax.random.key(0), number)
     train, test, _ = script.load("mnist", config.limit)

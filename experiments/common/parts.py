@@ -17,6 +17,7 @@ import numpy as np
 
 from experiments.common.choices import ChoiceError
 from jaxnet.files import write_whole
+from jaxnet.identity import differences
 
 Keep = Callable[..., Any]
 """Of a part's name, a function and its arguments: what it returns. `Parts` is one; another may keep nothing."""
@@ -66,10 +67,9 @@ class Parts:
         if not path.exists():
             raise ChoiceError(f"{path} is not there, which says of which run the parts are: remove {self._folder}")
         theirs = _read(path, remove=self._folder)
-        for name in {**self._run, **theirs}:
-            if theirs.get(name) != self._run.get(name):
-                was, now = str(theirs.get(name))[:100], str(self._run.get(name))[:100]
-                raise ChoiceError(f"{self._folder} is of a run with {name} {was}; this one has {now}")
+        for name in differences(theirs, self._run):
+            was, now = str(theirs.get(name))[:100], str(self._run.get(name))[:100]
+            raise ChoiceError(f"{self._folder} is of a run with {name} {was}; this one has {now}")
 
 
 def names(folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from experiments.common import parts
 from experiments.common.choices import ChoiceError, check_at_least
 from experiments.common.parts import Parts
 from experiments.common.record import plain
-from jaxnet import devices, identity
+from jaxnet import checkpoint, devices, identity
 from jaxnet.checkpoint import Checkpoints
 
 CHECKPOINTS, PARTS = "checkpoints", "parts"
@@ -90,9 +90,8 @@ def checkpoints(folder: Path, config: Any, **more: Any) -> Checkpoints:
 
 def newest(folder: Path) -> str:
     """What a run can go on from, in words."""
-    complete = [path.parent for path in (folder / CHECKPOINTS).glob("*/SHA256SUMS") if path.parent.name.isdecimal()]
-    if complete:
-        return f"the newest checkpoint is {max(complete, key=lambda path: int(path.name))}: go on with --resume"
+    if steps := checkpoint.complete(folder / CHECKPOINTS):
+        return f"the newest checkpoint is {folder / CHECKPOINTS / str(steps[0])}: go on with --resume"
     there = parts.names(folder / PARTS)
     return f"{folder / PARTS} has {', '.join(there)}: go on with --resume" if there else f"nothing is kept in {folder}"
 

@@ -19,7 +19,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import filelock
 import jax
 import numpy as np
 import platformdirs
@@ -34,6 +33,7 @@ from experiments.common.record import Record, check_writable, read_record, write
 from experiments.common.saving import CHECKPOINTS, PARTS
 from jaxnet import Dataset, History, devices
 from jaxnet.checkpoint import CheckpointError, Interrupted
+from jaxnet.files import locked
 
 Config = TypeVar("Config")
 
@@ -170,7 +170,10 @@ def _only_the_first_writes(folder: Path) -> Iterator[Path]:
         try:
             if first:
                 check_writable(folder)
-                stack.enter_context(_locked(folder))
+                busy = ChoiceError(
+                    f"another run is writing to {folder}: wait for it, or choose another folder with --out"
+                )
+                stack.enter_context(locked(folder / ".lock", busy))
         except (OSError, ChoiceError) as error:
             refusal = error
         if devices.any_process([refusal is not None])[0]:
@@ -183,23 +186,6 @@ def _only_the_first_writes(folder: Path) -> Iterator[Path]:
         for shared in (CHECKPOINTS, PARTS):  # those are read by all, and checkpoints written together
             (dropped / shared).symlink_to(folder.absolute() / shared)
         yield dropped
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The folder is this run's alone. The system takes the lock back from a run that is killed."""
-    lock = filelock.FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise ChoiceError(
-            f"another run is writing to {folder}: wait for it, or choose another folder with --out"
-        ) from None
-    try:
-        yield
-    finally:
-        (folder / ".lock").unlink(missing_ok=True)  # before it is released: whoever comes next makes a new one
-        lock.release()
 
 
 def keep_compiled() -> None:

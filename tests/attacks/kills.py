@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -27,6 +26,7 @@ import optax
 
 import jaxnet
 from tests.attacks.processes import free_port
+from tests.experiments.commands import timeless
 
 Commands = Callable[[Path, bool, int], list[list[str]]]
 """Of the output folder, whether to resume, and epochs: the commands of the processes of a run."""
@@ -148,16 +148,8 @@ def check_same(alone: Path, killed: Path) -> None:
     for name in names:
         one, other = ((folder / name).read_bytes() for folder in (alone, killed))
         if name == "record.json":
-            one, other = without_seconds(json.loads(one)), without_seconds(json.loads(other))
+            one, other = timeless(json.loads(one)), timeless(json.loads(other))
         assert one == other, f"{killed / name} is not {alone / name}"
-
-
-def without_seconds(record: Any) -> Any:
-    """A record, or a part of one, without what is another number each time."""
-    if isinstance(record, dict):
-        same = {name: value for name, value in record.items() if "seconds" not in name and name != "sha256"}
-        return {name: without_seconds(value) for name, value in same.items()}
-    return [without_seconds(value) for value in record] if isinstance(record, list) else record
 
 
 def main() -> None:

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 import jaxnet
 from experiments import __main__ as everything
 from experiments import full_batch_vs_sgd, gradient_field, train_digits
-from experiments.common import saving, script
+from experiments.common import saving
 from experiments.common.choices import ChoiceError
 from tests.experiments.commands import main, refused
 
@@ -70,7 +71,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_a_redraw_is_not(
     main(gradient_field, monkeypatch, *options)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert not any(name.startswith(".") for name in before)
-    with script.filelock.FileLock(tmp_path / ".lock"):
+    with filelock.FileLock(tmp_path / ".lock"):
         said = refused(gradient_field, monkeypatch, *options)
         assert said == f"error: another run is writing to {tmp_path}: wait for it, or choose another folder with --out"
         main(gradient_field, monkeypatch, "--redraw", "--out", str(tmp_path))
