@@ -31,6 +31,7 @@ from jaxnet.kinds import (
 )
 from jaxnet.memory import check_fits
 from jaxnet.network import Params
+from jaxnet.order import shuffled
 
 _FETCHED = 160
 """Examples fetched at once where batches are smaller: XLA shares each fetch by index among the cores of a CPU, which
@@ -152,21 +153,6 @@ def epoch(
     if len(last):
         state, _ = next_batch(state, (images[last], targets[last]))
     return state
-
-
-def shuffled(key: Key[Array, ""], index: Int[Array, ""] | int, n: int) -> Int[Array, " n"]:
-    """The order of the n examples in epoch number `index` of a run with this key: a permutation of 0 ... n-1.
-
-    >>> sorted(shuffled(jax.random.key(0), 3, 5).tolist())
-    [0, 1, 2, 3, 4]
-    """
-    check_key(key)
-    if not isinstance(index, jax.Array):
-        check_whole(0, index=index)
-    else:
-        check_array("index", index, jnp.integer, (), "the number of one epoch")
-    check_whole(1, n=n)
-    return jax.random.permutation(jax.random.fold_in(key, index), n)
 
 
 def descend(

@@ -22,7 +22,7 @@ from jaxnet.cost import Mean, in_chunks
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
 from jaxnet.data import Dataset, as_bytes, check, from_bytes, on_bytes, one_hot
-from jaxnet.descent import Info, State, epoch, shuffled, step
+from jaxnet.descent import Info, State, epoch, step
 from jaxnet.history import Examples, History, Metrics, Row, columns, evaluate, rows_of, written
 from jaxnet.identity import Identity, of_arrays, of_program
 from jaxnet.kinds import (
@@ -37,6 +37,7 @@ from jaxnet.kinds import (
 )
 from jaxnet.memory import check_fits, needed_by
 from jaxnet.network import Params, sizes_of
+from jaxnet.order import shuffled
 
 Distortion = Callable[[Key[Array, ""], Float[Array, " pixels"]], Float[Array, " pixels"]]
 """An image as another hand could have written it, by a key."""
@@ -203,7 +204,7 @@ def train(
 
     started = time.perf_counter()
     if batch_size < n:
-        _shuffle.lower(key, 0, n).compile()
+        _shuffle.lower(key, 0, n=n).compile()
     seen: Any = images
     if distort is not None:
         lowered = _distorted.lower(key, 0, images, **remake.keywords)
@@ -243,7 +244,7 @@ def train(
             return result()
         started = time.perf_counter()
         for index in range(done // n, epochs):
-            order = in_turn if batch_size == n else _shuffle(key, index, n)
+            order = in_turn if batch_size == n else _shuffle(key, index, n=n)
             if distort is not None:
                 seen = None  # the last epoch's make room before this one's are made
                 seen = remake(key, index, images)
@@ -344,7 +345,7 @@ def _fresh(params: Params, rates: Array | None, *, optimizer: Optimizer) -> Stat
     return one_network(params, None) if rates is None else jax.vmap(one_network)(params, rates)
 
 
-_shuffle = jax.jit(shuffled, static_argnums=2)
+_shuffle = jax.jit(shuffled, static_argnames="n")
 
 
 def _of_rate(optimizer: Optimizer, rate: Array | None) -> optax.GradientTransformation:
@@ -373,9 +374,10 @@ def _programs(
         "gradient": of_program(jax.jit(gradient or jax.grad(cost)), one.params, *batch),
         "optimizer (its rule, rate, momentum or schedule)": of_program(_step, one, rate, *batch, **rule),
     }
-    seen = images
+    seen, key = images, jax.random.key(0)
+    if choices["batch_size"] < n:
+        found["order of the examples"] = of_program(_shuffle, key, 0, n=n)
     if distort is not None:
-        key = jax.random.key(0)
         found["distortion"] = of_program(_distorted, key, 0, images, **remake.keywords)
         seen = jax.eval_shape(remake, key, 0, images)
     found["cost, accuracy or gradient_norm of the history"] = of_program(

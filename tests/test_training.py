@@ -12,6 +12,7 @@ from sklearn import datasets, preprocessing
 
 import jaxnet
 from jaxnet import Dataset, State
+from jaxnet.order import shuffled
 from jaxnet.training import _epoch, _Over
 from tests import by_numpy
 
@@ -33,7 +34,7 @@ def test_a_run_is_epochs_of_shuffled_steps(few: Dataset, batch_size: int):
     state = jaxnet.State(jaxnet.init(jax.random.key(0)), optax.sgd(0.5).init(()))
     take = jax.jit(functools.partial(jaxnet.step, optimizer=optax.sgd(0.5)))
     for index in range(2):
-        order = jax.random.permutation(jax.random.fold_in(jax.random.key(1), index), 103)
+        order = shuffled(jax.random.key(1), index, 103)
         for start in range(0, 103, batch_size):
             rows = order[start : start + batch_size]
             state, _ = take(state, few.images[rows], jaxnet.one_hot(few.labels[rows]))

@@ -111,6 +111,7 @@ class _Watch:
         self._patience, self._kept, self._over = patience, kept, threading.Event()
         self._others = set(range(jax.process_count())) - {jax.process_index()}
         self._heard = dict.fromkeys(self._others, time.monotonic())
+        self._read_at = time.monotonic()
         self._last: dict[int, str] = {}
         self._ended: dict[int, str] = {}
         self._ending = False
@@ -153,6 +154,7 @@ class _Watch:
                 self._write(_ALIVE, str(count))
                 alive = _read(self._client, _ALIVE)
                 self._ended.update(_read(self._client, _ENDED))
+                self._read_at = time.monotonic()
             except jax.errors.JaxRuntimeError:
                 continue  # process 0 is gone; `last_words` says so, or `_see` does
             finally:
@@ -172,9 +174,10 @@ class _Watch:
             for process, how in sorted(self._ended.items()):
                 if process in self._others and not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
                     self._end(process, how)
-            silent = {process: time.monotonic() - heard for process, heard in self._heard.items()}
-            # Where process 0 is silent no other is heard.
-            process = 0 if silent.get(0, 0) > self._patience else max(silent, key=lambda each: silent[each])
+            # Where process 0 is silent no other is heard: of those it is known only how it was when the store was read.
+            now = {process: self._read_at if process else time.monotonic() for process in self._heard}
+            silent = {process: now[process] - heard for process, heard in self._heard.items()}
+            process = max(silent, key=lambda each: silent[each])
             if silent[process] > self._patience and not self._over.is_set():
                 self._end(process, f"has not answered for {self._patience:g} seconds")
 

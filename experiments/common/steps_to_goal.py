@@ -16,7 +16,7 @@ import jaxnet
 from experiments.common import script
 from experiments.common.choices import ChoiceError
 from experiments.common.parts import Keep
-from jaxnet.descent import shuffled
+from jaxnet.order import shuffled
 
 # Three are enough where the rate has settled, which is where steps are dear; where it grows with the batch they are
 # cheap, and one grid more costs little.

@@ -35,6 +35,7 @@ from jaxnet import (
     importance,
     landscape,
     network,
+    order,
 )
 from jaxnet.backprop import average_nudges, errors
 
@@ -365,10 +366,16 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "cost": mean,
         "gradient": gradient,
     },
-    descent.shuffled: {
+    order.shuffled: {
         "key": key,
         "index": first._replace(odd={"a seed": "an epoch"}),
         "n": size,
+    },
+    order.example_at: {
+        "key": key,
+        "index": first._replace(odd={"a seed": "an epoch"}),
+        "n": size,
+        "place": ordered,
     },
     descent.descend: {
         "key": key,
@@ -382,7 +389,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "look": optional(Argument(lambda state: state.params, "function")),
         "cost": mean,
         "gradient": gradient,
-        "order": Argument(descent.shuffled, "function"),
+        "order": Argument(order.shuffled, "function"),
     },
     landscape.on_plane: {
         "plane": Argument(landscape.Plane(PARAMS, GRADIENT, PARAMS), "plane"),

@@ -52,9 +52,7 @@ MUTANTS = {
     "slant before stretch": Mutant("distortions", "rotate @ stretch @ slanted", "rotate @ slanted @ stretch"),
     "middle half a pixel off": Mutant("distortions", "- (side - 1) / 2", "- side / 2"),
     "last smaller batch left out": Mutant("descent", "if len(last):", "if len(last) == batch_size:"),
-    "the same order in every epoch": Mutant(
-        "descent", "permutation(jax.random.fold_in(key, index), n)", "permutation(key, n)"
-    ),
+    "the same order in every epoch": Mutant("order", "bits(jax.random.fold_in(key, index)", "bits(key"),
     "level reached only above it": Mutant("history", "curve >= level", "curve > level"),
     "all processes for any": Mutant("devices", "np.any(_of_all_processes", "np.all(_of_all_processes"),
     "checkpoint due later": Mutant("checkpoint", "epochs - self._epochs >= every", "epochs - self._epochs > every"),

@@ -9,6 +9,7 @@ from jax.flatten_util import ravel_pytree
 import jaxnet
 from experiments import edge_of_stability
 from experiments.reports import edge_of_stability as report
+from jaxnet.order import shuffled
 from tests import by_numpy
 from tests.experiments.commands import PNG, main, refused
 
@@ -28,7 +29,7 @@ def by_hand(params: jaxnet.Params, sixty: tuple[np.ndarray, np.ndarray], batch_s
     """A network after 6 steps at rate 2 in NumPy, on the batches of the small run."""
     images, targets = sixty
     order = jax.random.split(jax.random.key(0), 3)[1]
-    epochs = [jax.random.permutation(jax.random.fold_in(order, epoch), 60) for epoch in range(6)]
+    epochs = [shuffled(order, epoch, 60) for epoch in range(6)]
     layers = [(np.asarray(w, float), np.asarray(b, float)) for w, b, _ in params]
     for rows in np.concatenate(epochs)[: 6 * batch_size].reshape(6, batch_size):
         slopes = by_numpy.gradient(layers, images[rows], targets[rows])

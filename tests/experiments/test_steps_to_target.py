@@ -10,6 +10,7 @@ import pytest
 import jaxnet
 from experiments import steps_to_target
 from experiments.common import steps_to_goal
+from jaxnet.order import shuffled
 from tests import by_numpy
 from tests.experiments.commands import PNG, main, refused
 
@@ -32,8 +33,7 @@ def by_a_plain_loop(record: dict, batch_size: int, rate: float, seed: int, train
     before, step = accuracy(network), 0
     while True:
         epoch, batch = divmod(step, n // batch_size)
-        shuffled = np.asarray(jax.random.permutation(jax.random.fold_in(order, epoch), n))
-        rows = shuffled[batch * batch_size : (batch + 1) * batch_size]
+        rows = np.asarray(shuffled(order, epoch, n))[batch * batch_size : (batch + 1) * batch_size]
         network = by_numpy.stepped(network, images[rows], targets[rows], rate)
         now = accuracy(network)
         if now >= choices["goal"]:
