@@ -19,6 +19,7 @@ import jaxnet
 from experiments.common import networks, script, tables
 from experiments.common.arms import Arm, parse_arms
 from experiments.common.choices import ChoiceError, check_at_least, check_goal, check_rate, random_key
+from experiments.common.machine import side_by_side
 from experiments.common.saving import Resuming, parts_of
 from experiments.reports import full_batch_vs_sgd as report
 from jaxnet import identity
@@ -88,37 +89,43 @@ def run(config: Config, folder: Path) -> script.Record:
 def descend(
     arm: Arm, params: jaxnet.Params, train: jaxnet.Dataset, test: jaxnet.Dataset, order: jax.Array
 ) -> script.Record:
-    """The history of one arm: some ten evaluations in the first epoch, twenty on the whole way.
+    """The history of one arm: some ten evaluations in the first epoch, twenty on the rest of the way.
 
     Its seconds are those of the arm's average pace, so that a single slow moment of the machine does not count.
     """
     steps = -(-len(train.images) // arm.batch_size)
+    number = len(params[0].biases)
 
-    def trained(epochs: int, evaluations: int) -> jaxnet.History:
+    def trained(
+        key: jax.Array, params: jaxnet.Params, epochs: int, evaluations: int
+    ) -> tuple[jaxnet.Params, jaxnet.History]:
         label = f"{tables.batch_name(arm.batch_size, len(train.images))}, {epochs} epochs"
-        with script.progress(label, epochs) as show:
+        with script.progress(label, epochs) as show, side_by_side(number, arm.batch_size):
             return jaxnet.train(
-                order,
+                key,
                 params,
                 train,
                 optax.sgd,
-                rates=np.full(len(params[0].biases), arm.rate, np.float32),
+                rates=np.full(number, arm.rate, np.float32),
                 batch_size=arm.batch_size,
                 epochs=epochs,
                 test=test,
-                gradient_norm=True,
                 evaluate_every=max(1, epochs * steps // evaluations),
                 progress=show,
-            )[1]
+            )
 
-    # The same key is the same descent, so the first epoch can be run again, with more evaluations.
-    close, far = trained(1, 10), trained(arm.epochs, 20)
-    rows = [(close, row) for row in range(len(close.epochs))]
-    rows += [(far, row) for row in range(len(far.epochs)) if far.epochs[row] > 1]
-    columns = [name for name in jaxnet.History._fields if name != "compile_seconds"]
-    history = {name: np.array([getattr(part, name)[row] for part, row in rows]) for name in columns}
-    history["seconds"] = history["steps"] * (far.seconds[-1] / far.steps[-1])
-    return history | {"compile_seconds": close.compile_seconds + far.compile_seconds}
+    first, rest = jax.random.split(order)
+    params, history = trained(first, params, 1, 10)
+    rows, compile_seconds, last = history._asdict(), history.compile_seconds, history
+    if arm.epochs > 1:
+        _, last = trained(rest, params, arm.epochs - 1, 20)
+        compile_seconds += last.compile_seconds
+        for name, column in rows.items():
+            if name != "compile_seconds":
+                before = column[-1] if name in ("epochs", "steps", "examples") else 0
+                rows[name] = np.concatenate([column, before + getattr(last, name)[1:]])
+    rows["seconds"] = rows["steps"] * (last.seconds[-1] / last.steps[-1])
+    return rows | {"compile_seconds": compile_seconds}
 
 
 def tune(config: Config, arm: Arm, params: jaxnet.Params, train: jaxnet.Dataset, order: jax.Array) -> script.Record:
@@ -127,7 +134,8 @@ def tune(config: Config, arm: Arm, params: jaxnet.Params, train: jaxnet.Dataset,
     seen, held_out = (jaxnet.Dataset(train.images[rows], train.labels[rows]) for rows in (slice(n), slice(n, None)))
     stacked, rates = networks.at_rates(params, config.grid)
     batch_size = n if arm.batch_size == len(train.images) else min(arm.batch_size, n)
-    with script.progress(f"tuning {tables.batch_name(batch_size, n)}", arm.epochs) as show:
+    label = f"tuning {tables.batch_name(batch_size, n)}"
+    with script.progress(label, arm.epochs) as show, side_by_side(len(rates), batch_size):
         _, history = jaxnet.train(
             order,
             stacked,

@@ -23,6 +23,7 @@ import optax
 import jaxnet
 from experiments.common import drawing, networks, script
 from experiments.common.choices import ChoiceError, check_at_least, check_rate, random_key
+from experiments.common.machine import side_by_side
 from experiments.reports import what_neurons_see as report
 from jaxnet.history import first_reach
 from jaxnet.network import Trace, trace
@@ -189,14 +190,15 @@ def memorise(config: Config, number: int, subject: networks.Subject, key: jax.Ar
     accuracies = jax.jit(jax.vmap(jaxnet.accuracy, in_axes=(0, None, None)))
     found: script.Record = {"images": number}
     for name, answers in (("true", labels), ("shuffled", jax.random.permutation(shuffle, labels))):
-        with script.progress(f"{number} images, {name} labels", config.memory_epochs) as show:
+        label, batch_size = f"{number} images, {name} labels", min(10, number)
+        with script.progress(label, config.memory_epochs) as show, side_by_side(config.seeds, batch_size):
             learnt, history = jaxnet.train(
                 order,
                 params,
                 jaxnet.Dataset(images, answers),
                 optax.sgd,
                 rates=[config.memory_rate] * config.seeds,
-                batch_size=min(10, number),
+                batch_size=batch_size,
                 epochs=config.memory_epochs,
                 progress=show,
             )

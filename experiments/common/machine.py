@@ -1,8 +1,9 @@
 """What a script runs on: which devices, how many processes, how precisely; and the one line that says so."""
 
 import math
+import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,10 @@ from experiments.common.choices import ChoiceError
 
 _MOST = 1024
 """Devices of a CPU: each takes memory, also where it has nothing to do."""
+_CORES = 16
+"""Of a CPU, at most, that take networks apart."""
+_SMALL = 100
+"""Examples a step up to which that is faster: all cores would wait for one another at each of the small products."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Machine:
     """What it runs on."""
 
     devices: str | None = None
-    """Devices that share the work: a number, all, or PLATFORM:NUMBER (gpu:2, tpu:all, cpu:8); by default one."""
+    """Devices that share the work: a number, all, or PLATFORM:NUMBER (gpu:2, tpu:all, cpu:8); by default one, and for
+    many networks in small batches each core of a CPU."""
     distributed: bool = False
     """One of several processes, started by Slurm, Open MPI, Kubernetes or a TPU pod, or with the next three."""
     coordinator: str | None = None
@@ -60,6 +66,8 @@ def running_on(machine: Machine, choices: dict[str, Any], kept: Callable[[], str
         jax.config.update("jax_platforms", "cpu")
         if number is not None and number > 1:
             _split_cpu(number)
+    if machine.devices is None and not machine.distributed:
+        _split_cpu(min(_CORES, cores()))
     if machine.distributed:
         _find_others(machine)
     elif (machine.coordinator, machine.num_processes, machine.process_id) != (None, None, None):
@@ -76,6 +84,21 @@ def running_on(machine: Machine, choices: dict[str, Any], kept: Callable[[], str
         if machine.profile is not None:
             stack.enter_context(jax.profiler.trace(machine.profile))
         yield
+
+
+@contextmanager
+def side_by_side(networks: int, batch_size: int) -> Iterator[None]:
+    """Within, many networks in small batches are shared out among the cores of a CPU, unless devices were chosen."""
+    devices = jax.devices()[:networks]
+    if batch_size > _SMALL or jaxnet.devices.number() > 1 or devices[0].platform != "cpu":
+        devices = devices[:1]
+    with jax.set_mesh(jaxnet.devices.mesh(devices)) if len(devices) > 1 else nullcontext():
+        yield
+
+
+def cores() -> int:
+    """Of this machine, those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parsed(text: str) -> tuple[str | None, int | None]:
@@ -127,7 +150,7 @@ def _chosen(platform: str | None, number: int | None) -> list[Any]:
 def banner(machine: Machine) -> str:
     """One line that says what this runs on."""
     found = described(machine)
-    spare = found["present"] - found["number"]
+    spare = found["present"] - found["number"] if found["platform"] != "cpu" or machine.devices else 0
     parts = [
         f"{found['number']} x {found['kind']} ({found['platform']})",
         f"of {found['present']} (--devices all takes all)" if spare else "",

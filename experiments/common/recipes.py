@@ -11,6 +11,7 @@ import optax
 
 import jaxnet
 from experiments.common import networks
+from experiments.common.machine import side_by_side
 from jaxnet import Dataset, History, Loss, Params
 from jaxnet.network import Activation, Initializer
 
@@ -125,13 +126,15 @@ def descend(
 ) -> tuple[Params, History]:
     """Trains stacked networks, each at its own rate, by the recipe in all else."""
     n = len(learnt.images)
-    return jaxnet.train(
-        order,
-        params,
-        learnt,
-        lambda rate: recipe.optimizer(n, rate),
-        rates=rates,
-        test=judged,
-        progress=progress,
-        **recipe.choices(n),
-    )
+    choices = recipe.choices(n)
+    with side_by_side(len(rates), choices["batch_size"]):
+        return jaxnet.train(
+            order,
+            params,
+            learnt,
+            lambda rate: recipe.optimizer(n, rate),
+            rates=rates,
+            test=judged,
+            progress=progress,
+            **choices,
+        )

@@ -62,7 +62,8 @@ def parts_of(folder: Path, config: Any, **more: Any) -> Parts:
         **more,
         "jaxnet": jaxnet.__version__,
         **identity.versions(),
-        "devices": f"{devices.number()} x {device.device_kind} ({device.platform}), {jax.process_count()} processes",
+        "devices": f"{devices.number()} x {device.device_kind} ({device.platform}) of {jax.device_count()},"
+        f" {jax.process_count()} processes",
         "dtype": "float64" if jax.config.jax_enable_x64 else "float32",  # type: ignore
         "precision": jax.config.jax_default_matmul_precision,  # type: ignore
     }
