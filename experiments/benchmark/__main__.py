@@ -4,10 +4,10 @@
     python -m experiments.benchmark
 
 The same network, images, batches, rate and number of steps in jaxnet and in other software, in turn, on this machine:
-NumPy, PyTorch, scikit-learn, JAX the usual way, and plain C on one core. Then from a cold process to 95 % of the test
-images; many networks at once; what time and memory grow with; and what part each reaches of what the machine could do.
-Some eleven minutes on two cores; what is not installed is left out, and said. Stopped by Ctrl-C, it goes on with
---resume.
+NumPy, PyTorch, scikit-learn, JAX the usual way, and plain C on one core. Then the same for whole trainings, with an
+evaluation after each epoch; from a cold process to 95 % of the test images; many networks at once; what time and memory
+grow with; and what part each reaches of what the machine could do. Some twenty-five minutes on two cores; what is not
+installed is left out, and said. Stopped by Ctrl-C, it goes on with --resume.
 """
 
 import functools
@@ -34,23 +34,25 @@ from experiments.common.saving import Resuming, parts_of
 from experiments.reports import benchmark as report
 from jaxnet.data import as_bytes
 
-Part = Literal["speed", "race", "compile", "populations", "growth", "precision"]
+Part = Literal["speed", "train", "race", "compile", "populations", "growth", "precision"]
 
 
 @dataclass(frozen=True)
 class Config:
     """The choices."""
 
-    parts: tuple[Part, ...] = ("speed", "race", "compile", "populations", "growth")
+    parts: tuple[Part, ...] = ("speed", "train", "race", "compile", "populations", "growth")
     """What to measure; precision (float32, TF32 and bfloat16 products) is for accelerators."""
     networks: tuple[str, ...] = ("784-16-16-10", "784-30-10", "784-100-10", "784-800-10")
-    """Neurons in each layer, of the networks of the first part."""
+    """Neurons in each layer, of the networks of the first two parts."""
     batches: tuple[str, ...] = ("10", "32", "100", "1000", "full")
-    """Batch sizes of the first part."""
+    """Batch sizes of the first two parts."""
     programs: tuple[str, ...] = tuple(PROGRAMS)
     """Whom to compare; jaxnet is always there."""
     repeats: int = 11
     """Runs of each program that count, one of each in turn, after one that does not."""
+    trainings: int = 5
+    """Whole trainings of each program that count, one of each in turn, after one that does not."""
     processes: int = 5
     """Cold processes of each kind."""
     operations: float = 1e9
@@ -79,7 +81,7 @@ class Config:
 
 def run(config: Config, folder: Path) -> script.Record:
     """Measures the parts one after the other, and prints each as it is done."""
-    check_at_least(config, repeats=1, processes=1)
+    check_at_least(config, repeats=1, trainings=1, processes=1)
     check_seed(config.seed)
     check_goal(config.goal)
     if not 0 < config.operations < math.inf:
@@ -120,11 +122,22 @@ def run(config: Config, folder: Path) -> script.Record:
             results |= {"threads": parts("threads", speed.threads, running), "speed": []}
             report.print_speed(results)
             for row in speed.measure(
-                running, networks, batches, images, targets, machine, parts,
+                "speed", speed.compare_steps, running, networks, batches, parts,
+                images=images, targets=targets, machine=machine,
                 repeats=config.repeats, operations=config.operations, seed=config.seed,
             ):  # fmt: skip
                 results["speed"].append(row)
                 report.print_speed_row(results, row)
+    if "train" in config.parts:
+        with speed.workers(programs, config.limit) as running:
+            results["train"] = []
+            report.print_trainings(results)
+            for row in speed.measure(
+                "train", speed.compare_trainings, running, networks, batches, parts,
+                repeats=config.trainings, seed=config.seed,
+            ):  # fmt: skip
+                results["train"].append(row)
+                report.print_training(results, row)
     if "race" in config.parts:
         racing = [entrant for entrant in entrants if entrant.program in programs]
         results["goal"] = config.goal

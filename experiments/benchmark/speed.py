@@ -1,6 +1,7 @@
-"""Speed: seconds a step of every program, network and batch size, one run of each in turn."""
+"""Speed: seconds a step, and an epoch of a whole training, of every program, network and batch size, each in turn."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -15,6 +16,7 @@ from experiments.common.choices import ChoiceError
 from experiments.common.parts import Keep
 
 RATE = 0.1  # low, so that rounding errors do not grow and final costs can be compared
+PAUSE = 0.1  # seconds before each run: OpenBLAS keeps its threads busy for some 30 ms after its last product
 TWIN = "jaxnet, cross-entropy"  # scikit-learn classifies with no other cost, so its final cost is compared with this
 KNOWN = PROGRAMS | {TWIN: Program(TWIN, "jaxnet", None, {"loss": jaxnet.cross_entropy})}
 
@@ -52,31 +54,30 @@ def threads(running: dict[str, Worker]) -> dict[str, int]:
 
 
 def measure(
+    part: str,
+    compare: Callable[..., script.Record],
     running: dict[str, Worker],
     networks: Sequence[tuple[int, ...]],
     batches: Sequence[int],
-    images: np.ndarray,
-    targets: np.ndarray,
-    machine: roofline.Machine,
     keep: Keep,
     **choices: Any,
 ) -> Iterator[script.Record]:
     """A row for each network and batch size, each a part to keep; `choices` are those of `compare`."""
     for sizes in networks:
         for batch_size in batches:
-            name = f"speed-{'-'.join(map(str, sizes))}-{batch_size}"
-            row = keep(name, compare, running, sizes, batch_size, images, targets, **choices)
-            work = roofline.step_work(sizes, batch_size)
-            yield row | {"share": roofline.share(work, machine, row["seconds"]["jaxnet"][0])}
+            name = f"{part}-{'-'.join(map(str, sizes))}-{batch_size}"
+            row = {"network": "-".join(map(str, sizes)), "batch_size": batch_size}
+            yield row | keep(name, compare, running, sizes, batch_size, **choices)
 
 
-def compare(
+def compare_steps(
     running: dict[str, Worker],
     sizes: tuple[int, ...],
     batch_size: int,
+    *,
     images: np.ndarray,
     targets: np.ndarray,
-    *,
+    machine: roofline.Machine,
     repeats: int,
     operations: float,
     seed: int,
@@ -86,7 +87,8 @@ def compare(
     Raises RuntimeError where a program ends its first run at another cost than jaxnet: it would have done other work.
     """
     n = len(images)
-    steps = steps_of(operations, roofline.step_work(sizes, batch_size), 2_000, n // batch_size)
+    work = roofline.step_work(sizes, batch_size)
+    steps = steps_of(operations, work, 2_000, n // batch_size)
     random = np.random.default_rng(seed)
     params = initial(random, sizes)
     order = np.arange(n) if batch_size == n else random.permutation(n)[: steps * batch_size]
@@ -97,6 +99,7 @@ def compare(
     runs: dict[str, list[float]] = {name: [] for name in running}
     for _ in range(repeats):
         for name, worker in running.items():
+            time.sleep(PAUSE)
             runs[name].append(worker.run(order))
     for name, found in costs.items():
         same = costs[TWIN if name == "sklearn" else "jaxnet"]
@@ -104,14 +107,43 @@ def compare(
             raise RuntimeError(f"{name} ended its first run at the cost {found}, jaxnet at {same}: not the same work")
     seconds = {name: tables.middle([value / steps for value in values]) for name, values in runs.items()}
     return {
-        "network": "-".join(map(str, sizes)),
-        "batch_size": batch_size,
         "steps": steps,
         "seconds": seconds,
-        "ratio": {name: seconds[name][0] / seconds["jaxnet"][0] for name in seconds},
+        "ratio": ratios(seconds),
+        "share": roofline.share(work, machine, seconds["jaxnet"][0]),
         "warm_up": {name: first[name] - steps * seconds[name][0] for name in seconds},
         "cost": costs,
     }
+
+
+def compare_trainings(
+    running: dict[str, Worker], sizes: tuple[int, ...], batch_size: int, *, repeats: int, seed: int
+) -> script.Record:
+    """Seconds an epoch of a whole training, evaluated over all examples before the first epoch and after each.
+
+    One run of each in turn, an epoch long, after one that does not count. Raises RuntimeError where a program finds
+    another cost or accuracy than jaxnet before the first step: it would be another evaluation.
+    """
+    params = initial(np.random.default_rng(seed), sizes)
+    for name, worker in running.items():
+        worker.start(params, batch_size, RATE, **KNOWN[name].choices)
+    begin = {name: worker.train(1, seed)[1][0] for name, worker in running.items()}
+    for name, found in begin.items():
+        same = begin[TWIN if name == "sklearn" else "jaxnet"]
+        if not np.allclose(found, same, rtol=1e-3):
+            raise RuntimeError(f"{name} finds {found} before the first step, jaxnet {same}: not the same evaluation")
+    runs: dict[str, list[float]] = {name: [] for name in running}
+    for _ in range(repeats):
+        for name, worker in running.items():
+            time.sleep(PAUSE)
+            runs[name].append(worker.train(1, seed)[0])
+    seconds = {name: tables.middle(values) for name, values in runs.items()}
+    return {"seconds": seconds, "ratio": ratios(seconds)}
+
+
+def ratios(seconds: dict[str, tuple[float, float, float]]) -> dict[str, float]:
+    """How many times as long as jaxnet each takes, by their medians."""
+    return {name: each[0] / seconds["jaxnet"][0] for name, each in seconds.items()}
 
 
 def steps_of(operations: float, work: roofline.Work, *most: int) -> int:

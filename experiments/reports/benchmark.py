@@ -14,6 +14,8 @@ def print_parts(record: script.Record) -> None:
     print_machine(results)
     if "speed" in results:
         print_speed(results)
+    if "train" in results:
+        print_trainings(results)
     for part, print_part in (
         ("race", print_race),
         ("compile", print_compile),
@@ -53,6 +55,23 @@ def print_speed_row(results: script.Record, row: script.Record) -> None:
     cells = [f"{1e6 * row['seconds'][name][0]:,.1f} ({row['ratio'][name]:.2f})" for name in results["programs"]]
     begin = [f"{row['network']:14}", f"{batch_name(row['batch_size'], results['n']):>6}"]
     print("  ".join([*begin, *(f"{cell:>22}" for cell in cells), f"{row['share']:15.0%}"]), flush=True)
+
+
+def print_trainings(results: script.Record) -> None:
+    """The head of the table, and the rows that there are."""
+    programs = results["programs"]
+    print("\nMilliseconds an epoch of a whole training, with cost and accuracy over all training and test images after")
+    print("it: median of the runs in turn. In brackets: how many times as long as jaxnet.train.\n")
+    print("  ".join([f"{'network':14}", f"{'batch':>6}", *(f"{label:>22}" for label in programs.values())]), flush=True)
+    for row in results["train"]:
+        print_training(results, row)
+
+
+def print_training(results: script.Record, row: script.Record) -> None:
+    """One network and batch size."""
+    cells = [f"{1e3 * row['seconds'][name][0]:,.1f} ({row['ratio'][name]:.2f})" for name in results["programs"]]
+    begin = [f"{row['network']:14}", f"{batch_name(row['batch_size'], results['n']):>6}"]
+    print("  ".join([*begin, *(f"{cell:>22}" for cell in cells)]), flush=True)
 
 
 def batch_name(batch_size: int, n: int) -> str:

@@ -1,5 +1,6 @@
 """The benchmark end to end on a small slice, what it counts, and each kind of wrong input."""
 
+import functools
 import importlib
 import json
 import time
@@ -12,7 +13,7 @@ import pytest
 
 import jaxnet
 from experiments.benchmark import __main__ as benchmark
-from experiments.benchmark import growth, race, speed
+from experiments.benchmark import growth, peers, race, speed
 from experiments.benchmark.peers import programs
 from experiments.common import roofline
 from experiments.reports import benchmark as report
@@ -20,8 +21,8 @@ from jaxnet.data import as_bytes
 from tests.experiments.commands import PNG, main, refused
 
 SMALL = (
-    "--limit 160 --repeats 1 --operations 1e6 --networks 784-16-16-10 --batches 10 full"
-    " --populations 1 2 --parts speed populations --programs numpy c"
+    "--limit 160 --repeats 1 --trainings 1 --operations 1e6 --networks 784-16-16-10 --batches 10 full"
+    " --populations 1 2 --parts speed train populations --programs numpy c"
 )
 
 
@@ -44,6 +45,9 @@ class InThisProcess:
         self.trainer.run(order)
         return time.perf_counter() - started
 
+    def train(self, epochs: int, seed: int) -> Any:
+        return 1.0, peers.train(self.trainer, self.examples, self.examples, epochs, seed, told=lambda: None)
+
     def params(self) -> Any:
         return self.trainer.params()
 
@@ -64,6 +68,8 @@ def check_speed_and_populations(results: Any) -> None:
             assert row["ratio"][name] == pytest.approx(median / row["seconds"]["jaxnet"][0])
             assert row["cost"][name] == pytest.approx(row["cost"]["jaxnet"], rel=1e-3)
         assert row["share"] > 0
+    for row in results["train"]:
+        assert row["seconds"].keys() == row["ratio"].keys() == results["speed"][0]["seconds"].keys()
     assert [row["networks"] for row in results["populations"]] == [1, 2]
     assert results["populations"][0]["ratio"] == 1
     assert results["populations"][1]["ratio"] > 0
@@ -78,7 +84,13 @@ def test_what_it_prints_while_it_measures_is_printed_again_from_the_record(
     check_speed_and_populations(record["results"])
     banner, printed = capsys.readouterr().out.split("drew")[0].split("\n", 1)
     assert banner.startswith("JAX")
-    for part in ("100 billion operations a second", "threads: jaxnet", "784-16-16-10      full", "Many networks"):
+    for part in (
+        "100 billion operations a second",
+        "threads: jaxnet",
+        "784-16-16-10      full",
+        "Milliseconds an epoch",
+        "Many networks",
+    ):
         assert part in printed
     (picture,) = tmp_path.glob("*.png")
     assert picture.read_bytes().startswith(PNG)
@@ -87,7 +99,7 @@ def test_what_it_prints_while_it_measures_is_printed_again_from_the_record(
         main(benchmark, patched, "--redraw", "--out", str(tmp_path))
     assert capsys.readouterr().out == printed
 
-    del record["results"]["speed"], record["results"]["populations"], record["sha256"]
+    del record["results"]["speed"], record["results"]["train"], record["results"]["populations"], record["sha256"]
     (tmp_path / "record.json").write_text(json.dumps(record))
     main(benchmark, monkeypatch, "--redraw", "--out", str(tmp_path))
     assert "drew" not in capsys.readouterr().out  # without that part there is nothing to draw
@@ -153,7 +165,7 @@ def test_the_fastest_of_each_program_are_compared(capsys: Any):
     assert printed.count("not reached") == 1  # the one with 94 %, which is not the fastest jaxnet either
 
 
-def test_a_program_that_does_other_work_is_found_out():
+def test_a_program_that_does_other_work_is_found_out(monkeypatch: pytest.MonkeyPatch):
     class Fake:
         def __init__(self, error: float):
             self.error = error
@@ -169,13 +181,34 @@ def test_a_program_that_does_other_work_is_found_out():
 
     images, targets = np.ones((20, 784), np.float32), np.eye(10, dtype=np.float32)[np.arange(20) % 10]
     running: Any = {"jaxnet": Fake(0), "numpy": Fake(0)}
-    case: Any = (running, (784, 5, 10), 10, images, targets)
-    row = speed.compare(*case, repeats=3, operations=1e9, seed=0)
+    monkeypatch.setattr(speed, "PAUSE", 0.0)
+    machine = roofline.Machine(operations=1e9, bytes=1e9)
+    case: Any = functools.partial(speed.compare_steps, running, (784, 5, 10), 10, images=images, targets=targets)
+    row = case(machine=machine, repeats=3, operations=1e9, seed=0)
     assert row["steps"] == 2
     assert row["seconds"]["numpy"] == pytest.approx((0.01, 0.01, 0.01))
     running["numpy"] = Fake(0.1)
     with pytest.raises(RuntimeError, match="numpy ended its first run at the cost .* not the same work"):
-        speed.compare(*case, repeats=1, operations=1e9, seed=0)
+        case(machine=machine, repeats=1, operations=1e9, seed=0)
+
+
+def test_a_program_that_evaluates_otherwise_is_found_out(monkeypatch: pytest.MonkeyPatch):
+    class Fake:
+        def __init__(self, seconds: float, cost: float):
+            self.answer = seconds, [[cost, 0.1, cost, 0.1], [cost / 2, 0.5, cost / 2, 0.5]]
+
+        def start(self, *_: Any, **__: Any) -> None: ...
+
+        def train(self, *_: Any) -> Any:
+            return self.answer
+
+    monkeypatch.setattr(speed, "PAUSE", 0.0)
+    running: Any = {"jaxnet": Fake(1.0, 2.5), "numpy": Fake(3.0, 2.5)}
+    row = speed.compare_trainings(running, (784, 5, 10), 10, repeats=3, seed=0)
+    assert row["ratio"] == {"jaxnet": 1.0, "numpy": 3.0}
+    running["numpy"] = Fake(3.0, 2.6)
+    with pytest.raises(RuntimeError, match=r"numpy finds \[2.6, .* jaxnet \[2.5, .* not the same evaluation"):
+        speed.compare_trainings(running, (784, 5, 10), 10, repeats=1, seed=0)
 
 
 def test_arithmetic_and_bytes_are_those_counted_on_paper():
@@ -217,6 +250,7 @@ def test_the_roof_is_the_slower_of_arithmetic_and_memory():
         ("--race theano:10:1", "race theano:10:1 names no program"),
         ("--populations 0", "populations are (0,); there must be at least 1 network"),
         ("--repeats 0", "repeats is 0; it must be at least 1"),
+        ("--trainings 0", "trainings is 0; it must be at least 1"),
         ("--processes 0", "processes is 0; it must be at least 1"),
     ],
 )

@@ -14,7 +14,7 @@ import optax
 import pytest
 
 import jaxnet
-from experiments.benchmark.peers import Params, by_c, initial, racer
+from experiments.benchmark.peers import Params, by_c, initial, racer, train
 from experiments.benchmark.peers import mnist as digits
 
 SIZES = [20, 7, 5, 3]
@@ -96,6 +96,30 @@ def test_a_peer_takes_the_steps_of_jaxnet(name: str, batch_size: int):
                 np.testing.assert_allclose(found, leaf, rtol=1e-5, atol=1e-5)
             jax.tree.map(np.testing.assert_array_equal, leaves(earlier), kept)
     jax.tree.map(np.testing.assert_array_equal, given, start())
+
+
+@pytest.mark.parametrize("name", racer.NAMES)
+def test_a_peer_evaluates_and_trains_as_jaxnet_does(name: str):
+    """Before the first step all find the same; afterwards each has gone down in an order of its own."""
+    module, given, (images, targets) = peer(name), start(), examples()
+    tests, told = (images[:70], targets[:70]), []
+    loss = jaxnet.cross_entropy if name == "sklearn" else jaxnet.squared_error
+    with jax.numpy_rank_promotion("allow"):
+        trainer = module.trainer(given, images, targets, 10, RATE)
+        assert np.shape(trainer.evaluation(*tests)()) == (2,)
+        history = np.array(train(trainer, (images, targets), tests, 3, 0, lambda: told.append(0)))
+    expected = [
+        float(number)
+        for x, y in ((images, targets), tests)
+        for number in (
+            jaxnet.cost(layers(given), x, y, loss=loss),
+            jaxnet.accuracy(layers(given), x, y.argmax(axis=1)),
+        )
+    ]
+    np.testing.assert_allclose(history[0], expected, rtol=1e-5)
+    assert history.shape == (4, 4)
+    assert len(told) == 4
+    assert history[-1, 0] < history[0, 0]
 
 
 @pytest.mark.parametrize("name", racer.NAMES)

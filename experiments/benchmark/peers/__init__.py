@@ -24,16 +24,47 @@ Params = list[tuple[np.ndarray, np.ndarray]]
 """Weights (n_out, n_in) and biases (n_out,), layer after layer, float32."""
 
 
+Evaluation = Callable[[], tuple[float, float]]
+"""What one forward pass over some examples finds: their mean cost, and the share whose largest output is right."""
+
+
 class Trainer(NamedTuple):
     """A network that is being trained.
 
     - `run`: visits the examples in this order, an array of integers (m,), batch after batch, the last one smaller where
       the batch size does not divide m. Returns when the work is done.
     - `params`: the weights and biases now, as arrays of their own.
+    - `evaluation`: of (images, targets), for as often as it is wanted; what a library needs made of them is made once.
+    - `train`: a whole training, from the beginning, by a function that the program has for it; it takes what `train` of
+      this module takes after the trainer, which trains all others.
     """
 
     run: Callable[[np.ndarray], None]
     params: Callable[[], Params]
+    evaluation: Callable[[np.ndarray, np.ndarray], Evaluation]
+    train: Callable[..., list[list[float]]] | None = None
+
+
+Examples = tuple[np.ndarray, np.ndarray]
+
+
+def train(
+    trainer: Trainer, examples: Examples, tests: Examples, epochs: int, seed: int, told: Callable[[], None]
+) -> list[list[float]]:
+    """So many epochs, each in an order of its own, evaluated over all examples before the first one and after each.
+
+    The history: training cost and accuracy, test cost and accuracy. `told` is called after each evaluation.
+    """
+    if trainer.train is not None:
+        return trainer.train(examples, tests, epochs, seed, told)
+    random, history = np.random.default_rng(seed), []
+    evaluations = [trainer.evaluation(*each) for each in (examples, tests)]
+    for epoch in range(epochs + 1):
+        if epoch > 0:
+            trainer.run(random.permutation(len(examples[0])))
+        history.append([number for evaluate in evaluations for number in evaluate()])
+        told()
+    return history
 
 
 def initial(random: np.random.Generator, sizes: Sequence[int]) -> Params:

@@ -7,15 +7,20 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.benchmark.peers import Params, Trainer, batches
+from experiments.benchmark.peers import Evaluation, Params, Trainer, batches
+
+
+def activations(params: Params, x: jax.Array) -> jax.Array:
+    """The outputs for a batch of images."""
+    a = x
+    for w, b in params:
+        a = jax.nn.sigmoid(a @ w.T + b)
+    return a
 
 
 def cost(params: Params, x: jax.Array, y: jax.Array) -> jax.Array:
     """The mean over the batch of sum_j (a_j - y_j)^2."""
-    a = x
-    for w, b in params:
-        a = jax.nn.sigmoid(a @ w.T + b)
-    return jnp.mean(jnp.sum((a - y) ** 2, axis=1))
+    return jnp.mean(jnp.sum((activations(params, x) - y) ** 2, axis=1))
 
 
 def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size: int, rate: float) -> Trainer:
@@ -36,7 +41,22 @@ def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size:
             network, state, _ = step(network, state, images[rows], targets[rows])
         jax.block_until_ready(network)
 
-    return Trainer(run, lambda: jax.tree.map(np.array, network))
+    @jax.jit
+    def evaluated(network, x, y):
+        a = activations(network, x)
+        right = jnp.argmax(a, axis=1) == jnp.argmax(y, axis=1)
+        return jnp.mean(jnp.sum((a - y) ** 2, axis=1)), jnp.mean(right)
+
+    def evaluation(images: np.ndarray, targets: np.ndarray) -> Evaluation:
+        x, y = jax.device_put((images, targets))
+
+        def evaluate() -> tuple[float, float]:
+            value, accuracy = jax.device_get(evaluated(network, x, y))
+            return float(value), float(accuracy)
+
+        return evaluate
+
+    return Trainer(run, lambda: jax.tree.map(np.array, network), evaluation)
 
 
 def threads() -> int:

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from experiments.benchmark.peers import Params, Trainer, batches
+from experiments.benchmark.peers import Evaluation, Params, Trainer, batches
 
 
 def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size: int, rate: float) -> Trainer:
@@ -15,7 +15,15 @@ def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size:
         for rows in batches(order, batch_size, len(images)):
             step(network, images[rows], targets[rows], rate)
 
-    return Trainer(run, lambda: [(w.copy(), b.copy()) for w, b in network])
+    def evaluation(images: np.ndarray, targets: np.ndarray) -> Evaluation:
+        return lambda: evaluated(activations(network, images)[-1], targets)
+
+    return Trainer(run, lambda: [(w.copy(), b.copy()) for w, b in network], evaluation)
+
+
+def evaluated(a: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Squared error and accuracy of outputs."""
+    return float(np.mean(np.sum((a - y) ** 2, axis=1))), float(np.mean(a.argmax(axis=1) == y.argmax(axis=1)))
 
 
 def activations(network: Params, x: np.ndarray) -> list[np.ndarray]:

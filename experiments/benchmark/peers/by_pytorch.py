@@ -5,7 +5,7 @@ import torch  # pyright: ignore[reportMissingImports]
 from torch import nn  # pyright: ignore[reportMissingImports]
 from torch.nn import functional  # pyright: ignore[reportMissingImports]
 
-from experiments.benchmark.peers import Params, Trainer, batches
+from experiments.benchmark.peers import Evaluation, Params, Trainer, batches
 
 
 def trainer(
@@ -37,7 +37,19 @@ def trainer(
     def now() -> Params:
         return [(layer.weight.detach().numpy().copy(), layer.bias.detach().numpy().copy()) for layer in linear]
 
-    return Trainer(run, now)
+    def evaluation(images: np.ndarray, targets: np.ndarray) -> Evaluation:
+        all_images, all_targets = torch.from_numpy(images), torch.from_numpy(targets)
+        labels = all_targets.argmax(dim=1)
+
+        @torch.no_grad()
+        def evaluate() -> tuple[float, float]:
+            a = model(all_images)
+            value = functional.mse_loss(a, all_targets, reduction="sum") / len(a)
+            return value.item(), (a.argmax(dim=1) == labels).float().mean().item()
+
+        return evaluate
+
+    return Trainer(run, now, evaluation)
 
 
 def threads() -> int:

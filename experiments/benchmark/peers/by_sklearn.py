@@ -9,7 +9,7 @@ w <- w - rate dC/dw.
 import numpy as np
 from sklearn.neural_network import MLPClassifier  # pyright: ignore[reportMissingImports]
 
-from experiments.benchmark.peers import Params, Trainer
+from experiments.benchmark.peers import Evaluation, Params, Trainer
 from experiments.benchmark.peers.by_numpy import threads as threads  # NumPy does the arithmetic
 
 
@@ -41,4 +41,17 @@ def trainer(params: Params, images: np.ndarray, targets: np.ndarray, batch_size:
         coefficients[...] = w.T
         intercepts[...] = b
 
-    return Trainer(run, lambda: [(w.T.copy(), b.copy()) for w, b in zip(model.coefs_, model.intercepts_, strict=True)])
+    def evaluation(images: np.ndarray, targets: np.ndarray) -> Evaluation:
+        labels = targets.argmax(axis=1)
+
+        def evaluate() -> tuple[float, float]:
+            a: np.ndarray = model.predict_proba(images)  # pyright: ignore[reportAssignmentType]
+            costs = -np.sum(targets * np.log(a) + (1 - targets) * np.log1p(-a), axis=1)
+            return float(np.mean(costs)), float(np.mean(a.argmax(axis=1) == labels))
+
+        return evaluate
+
+    def now() -> Params:
+        return [(w.T.copy(), b.copy()) for w, b in zip(model.coefs_, model.intercepts_, strict=True)]
+
+    return Trainer(run, now, evaluation)

@@ -95,3 +95,27 @@ void train(int layers, const int *sizes, float *params, float *gradient, float *
         add(n_params, -rate / n, gradient, params);
     }
 }
+
+/* The squared error of n examples, and how many of them have their largest output where their target has its own. */
+void evaluate(int layers, const int *sizes, const float *params, float *a, const float *images, const float *targets,
+              int64_t n, double *cost, int64_t *right)
+{
+    int64_t n_in = sizes[0], n_out = sizes[layers], neurons = n_in;
+    for (int layer = 0; layer < layers; layer++)
+        neurons += sizes[layer + 1];
+    *cost = 0;
+    *right = 0;
+    for (int64_t k = 0; k < n; k++) {
+        const float *target = targets + k * n_out, *output = a + neurons - n_out;
+        int64_t largest = 0, label = 0;
+        memcpy(a, images + k * n_in, n_in * sizeof *a);
+        forward(layers, sizes, params, a);
+        for (int64_t j = 0; j < n_out; j++) {
+            float error = output[j] - target[j];
+            *cost += error * error;
+            largest = output[j] > output[largest] ? j : largest;
+            label = target[j] > target[label] ? j : label;
+        }
+        *right += largest == label;
+    }
+}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmark.peers import Params, mnist
+from experiments.benchmark.peers import Params, Trainer, mnist, train
 
 
 class Worker:
@@ -42,6 +42,10 @@ class Worker:
         """Visits the examples in this order, and says how many seconds that took there."""
         return self._ask("run", order)
 
+    def train(self, epochs: int, seed: int) -> tuple[float, list[list[float]]]:
+        """A whole training: seconds from the first evaluation to the last, and the history."""
+        return self._ask("train", epochs, seed)
+
     def params(self) -> Params:
         """Weights and biases now."""
         return self._ask("params")
@@ -58,8 +62,9 @@ class Worker:
 
 
 def _serve(name: str, limit: int | None, connection: Connection) -> None:
-    images, labels, _, _ = mnist.load()
-    images, targets = images[:limit].copy(), np.eye(10, dtype=np.float32)[labels[:limit]]
+    images, labels, test_images, test_labels = mnist.load()
+    examples = images[:limit].copy(), np.eye(10, dtype=np.float32)[labels[:limit]]
+    tests = test_images[:limit].copy(), np.eye(10, dtype=np.float32)[test_labels[:limit]]
     trainer: Any = None
     while True:
         try:
@@ -74,13 +79,21 @@ def _serve(name: str, limit: int | None, connection: Connection) -> None:
                     answer = module.threads()
                 case "start":
                     params, batch_size, rate, choices = arguments
-                    trainer = module.trainer(params, images, targets, batch_size, rate, **choices)
+                    trainer = module.trainer(params, *examples, batch_size, rate, **choices)
                 case "run":
                     started = time.perf_counter()
                     trainer.run(*arguments)
                     answer = time.perf_counter() - started
+                case "train":
+                    answer = _timed(trainer, examples, tests, *arguments)
                 case "params":
                     answer = trainer.params()
             connection.send((True, answer))
         except Exception as error:
             connection.send((False, f"{name}: {type(error).__name__}: {error}"))
+
+
+def _timed(trainer: Trainer, *arguments: Any) -> tuple[float, list[list[float]]]:
+    times: list[float] = []
+    history = train(trainer, *arguments, told=lambda: times.append(time.perf_counter()))
+    return times[-1] - times[0], history
