@@ -148,12 +148,15 @@ def _check_space(folder: Path, needed: int) -> None:
         )
 
 
-def newest(checkpoints: Checkpoints, identity: Identity, like: Mapping[str, np.ndarray]) -> Checkpoint | None:
+def newest(
+    checkpoints: Checkpoints, identity: Callable[[], Identity], like: Mapping[str, np.ndarray]
+) -> Checkpoint | None:
     """The newest checkpoint of this run, or None where there is none, and everything begins.
 
-    `like` has arrays that it must have too, of the same shapes and types. Raises CheckpointError where the newest one
-    is of another run, naming what differs, or is damaged (then also naming the newest whole one before it), and where
-    there are checkpoints but `resume` was not chosen.
+    `identity` is only called where there is one to compare with: it takes some time. `like` has arrays that it must
+    have too, of the same shapes and types. Raises CheckpointError where the newest one is of another run, naming what
+    differs, or is damaged (then also naming the newest whole one before it), and where there are checkpoints but
+    `resume` was not chosen.
     """
     _check_installed()
     folder = checkpoints.folder
@@ -179,7 +182,7 @@ def newest(checkpoints: Checkpoints, identity: Identity, like: Mapping[str, np.n
         items = {"arrays": ocp.args.StandardRestore(), "facts": ocp.args.JsonRestore()}
         restored = manager.restore(steps, args=ocp.args.Composite(**items))
     found = Checkpoint({name: np.asarray(array) for name, array in restored["arrays"].items()}, restored["facts"])
-    _check_same(path, found, identity.facts(), like, anyway=checkpoints.resume_anyway)
+    _check_same(path, found, identity().facts(), like, anyway=checkpoints.resume_anyway)
     return found
 
 
@@ -238,7 +241,7 @@ def _check_same(
 class Keeper:
     """Knows when a checkpoint is due, and writes it. Without checkpoints none ever is."""
 
-    def __init__(self, checkpoints: Checkpoints | None, identity: Identity | None, asked: Callable[[], bool]):
+    def __init__(self, checkpoints: Checkpoints | None, identity: Callable[[], Identity], asked: Callable[[], bool]):
         self._checkpoints, self._identity, self._asked, self._stopping = checkpoints, identity, asked, False
         self._seconds, self._epochs = time.monotonic(), 0.0
 
@@ -254,17 +257,19 @@ class Keeper:
 
     def save(self, steps: int, epochs: float, checkpoint: Checkpoint) -> None:
         """Writes it. Raises `Interrupted` where the run was asked to stop, OSError where it cannot be written."""
-        if self._checkpoints is None or self._identity is None:
+        if self._checkpoints is None:
             raise ValueError("there is no folder to save in")
-        save(self._checkpoints, self._identity, steps, checkpoint)
+        save(self._checkpoints, self._identity(), steps, checkpoint)
         self._seconds, self._epochs = time.monotonic(), epochs
         if self._stopping:
             raise Interrupted(f"stopped after {steps:,} steps, saved in {self._checkpoints.folder}")
 
 
 @contextmanager
-def keeping(checkpoints: Checkpoints | None, identity: Identity | None) -> Iterator[Keeper]:
+def keeping(checkpoints: Checkpoints | None, identity: Callable[[], Identity]) -> Iterator[Keeper]:
     """Within, where there are checkpoints, Ctrl-C and SIGTERM wait until it is saved; a second one does not.
+
+    `identity` is called when the first one is written.
 
     Raises CheckpointError where another run saves into the same folder at this time.
     """

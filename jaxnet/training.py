@@ -158,9 +158,11 @@ def train(
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
     epochs_per_evaluation = max(1, evaluate_every // steps_an_epoch)
 
-    state, found, run = _fresh(params, rates, optimizer=optimizer), None, None
-    if checkpoints is not None or devices.processes() > 1:
-        run = Identity(
+    state, found = _fresh(params, rates, optimizer=optimizer), None
+    # What the run is takes a fifth of a second to tell: only where a checkpoint, or another process, asks for it.
+    run = functools.cache(
+        functools.partial(
+            _identity,
             choices={
                 **({} if checkpoints is None else checkpoints.configuration),
                 "key": jax.random.key_data(key).tolist(),
@@ -176,18 +178,22 @@ def train(
                 "distort": _in_words(distort),
             },
             data={
-                "training images": of_arrays(examples[0]),
-                "training labels": of_arrays(examples[1]),
-                "test images and labels": of_arrays(tests),
-                "starting parameters": of_arrays(params),
+                "training images": examples[0],
+                "training labels": examples[1],
+                "test images and labels": tests,
+                "starting parameters": jax.tree.map(jnp.asarray, params),
             },
-            programs=_programs(
-                state, rates, examples, targets, tests,
+            programs=functools.partial(
+                _programs,
+                jax.eval_shape(lambda state: state, state),  # the state itself will be overwritten
+                rates, examples, targets, tests,
                 move=functools.partial(move, size=min(stretch, n)), measure=measure, remake=remake,
             ),
-        )  # fmt: skip
-        devices.check_same({**run.choices, **run.data, **run.programs, **run.versions})
-    if checkpoints is not None and run is not None:
+        )
+    )  # fmt: skip
+    if devices.processes() > 1:
+        devices.check_same({**run().choices, **run().data, **run().programs, **run().versions})
+    if checkpoints is not None:
         found = newest(checkpoints, run, _named(state))
     rows: list[Row] = []
     done, steps, seconds = 0, 0, 0.0
@@ -352,6 +358,10 @@ def _of_rate(optimizer: Optimizer, rate: Array | None) -> optax.GradientTransfor
     return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(rate)  # type: ignore
 
 
+def _identity(*, choices: dict[str, Any], data: dict[str, Any], programs: Callable[[], dict[str, str]]) -> Identity:
+    return Identity(choices, {name: of_arrays(arrays) for name, arrays in data.items()}, programs())
+
+
 def _programs(
     state: State,
     rates: Array | None,
@@ -367,7 +377,9 @@ def _programs(
     images, choices = examples[0], move.keywords
     n, rule = len(images), {name: choices[name] for name in ("optimizer", "cost", "gradient")}
     cost, gradient, distort = rule["cost"], rule["gradient"], remake.keywords["distort"]
-    one, rate = (state, None) if rates is None else jax.tree.map(lambda leaf: leaf[0], (state, rates))
+    one, rate = state, None
+    if rates is not None:
+        one, rate = jax.eval_shape(lambda many: jax.tree.map(lambda leaf: leaf[0], many), (state, rates))
     batch = jax.eval_shape(lambda: (from_bytes(images[: choices["batch_size"]]), targets[: choices["batch_size"]]))
     found = {
         "cost": of_program(jax.jit(cost), one.params, *batch),

@@ -32,7 +32,7 @@ class InThisProcess:
     def __init__(self, name: str, limit: int):
         self.peer = importlib.import_module(f"experiments.benchmark.peers.by_{name}")
         train, _ = jaxnet.load("mnist")
-        self.examples = train.images[:limit], np.eye(10, dtype=np.float32)[train.labels[:limit]]
+        self.examples = np.asarray(train.images[:limit]), np.eye(10, dtype=np.float32)[train.labels[:limit]]
 
     def threads(self) -> int:
         return self.peer.threads()
