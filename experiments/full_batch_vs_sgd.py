@@ -116,16 +116,15 @@ def descend(
 
     first, rest = jax.random.split(order)
     params, history = trained(first, params, 1, 10)
-    rows, compile_seconds, last = history._asdict(), history.compile_seconds, history
+    rows, last = history._asdict(), history
     if arm.epochs > 1:
         _, last = trained(rest, params, arm.epochs - 1, 20)
-        compile_seconds += last.compile_seconds
+        rows["compile_seconds"] += last.compile_seconds
         for name, column in rows.items():
-            if name != "compile_seconds":
+            if np.ndim(column) > 0:
                 before = column[-1] if name in ("epochs", "steps", "examples") else 0
                 rows[name] = np.concatenate([column, before + getattr(last, name)[1:]])
-    rows["seconds"] = rows["steps"] * (last.seconds[-1] / last.steps[-1])
-    return rows | {"compile_seconds": compile_seconds}
+    return rows | {"seconds": rows["steps"] * (last.seconds[-1] / last.steps[-1])}
 
 
 def tune(config: Config, arm: Arm, params: jaxnet.Params, train: jaxnet.Dataset, order: jax.Array) -> script.Record:

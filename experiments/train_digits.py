@@ -104,7 +104,7 @@ def trained(
             output=getattr(jaxnet, config.output),
             weights=getattr(jaxnet, config.initial_weights),
         )
-        cost(params, train.images[:1], jaxnet.one_hot(train.labels[:1], classes))  # not all go with all outputs
+        jax.eval_shape(cost, params, train.images[:1], jaxnet.one_hot(train.labels[:1], classes))  # it fits the outputs
     results: script.Record = {"sizes": jaxnet.sizes_of(params), "images": n}
     print(report.beginning(results))
 
@@ -125,7 +125,6 @@ def trained(
                 test=test,
                 cost=cost,
                 gradient=by_hand if config.gradient == "by_hand" else None,
-                gradient_norm=True,
                 progress=progress,
                 checkpoints=checkpoints(folder, config),
             )

@@ -32,9 +32,10 @@ class History(NamedTuple):
 
     - `epochs`, `steps`, `examples`: how far it had come; an example counts each time it is seen.
     - `seconds`: of training so far; neither compiling nor evaluating is in it.
-    - `train_cost`, `train_accuracy`, `test_cost`, `test_accuracy`: over all examples; NaN where there was no test set.
-    - `gradient_norm`: the length of the gradient of the cost over all training examples; NaN where not asked for.
+    - `train_cost`, `train_accuracy`, `test_cost`, `test_accuracy`: means over the examples; NaN without a test set.
+    - `gradient_norm`: the length of the gradient of the cost over the training examples; NaN where not asked for.
     - `compile_seconds`: what compiling took before the first step, one number.
+    - `evaluated`: over how many of the training examples the means above are, one number: all of them by default.
     """
 
     epochs: np.ndarray
@@ -47,6 +48,7 @@ class History(NamedTuple):
     test_cost: np.ndarray
     test_accuracy: np.ndarray
     compile_seconds: float
+    evaluated: int
 
 
 class Row(NamedTuple):
@@ -59,15 +61,16 @@ class Row(NamedTuple):
     found: Metrics
 
 
-def written(rows: list[Row], compile_seconds: float) -> History:
+def written(rows: list[Row], compile_seconds: float = 0.0, evaluated: int = 0) -> History:
     """The history of the rows so far, at least one."""
     *progress, found = zip(*rows, strict=True)
-    return History(*map(np.array, progress), *map(np.array, zip(*found, strict=True)), compile_seconds=compile_seconds)
+    columns = (*map(np.array, progress), *map(np.array, zip(*found, strict=True)))
+    return History(*columns, compile_seconds=compile_seconds, evaluated=evaluated)
 
 
 def columns(rows: list[Row]) -> dict[str, np.ndarray]:
     """The rows so far as arrays by name, all that `rows_of` needs to bring them back."""
-    history = written(rows, compile_seconds=0.0)
+    history = written(rows)
     return {name: getattr(history, name) for name in _COLUMNS}
 
 

@@ -77,6 +77,7 @@ def train(
     gradient: Mean | None = None,
     gradient_norm: bool = False,
     evaluate_every: int | None = None,
+    evaluate_on: int | None = None,
     chunk_size: int = 2_000,
     progress: Callable[[History], None] | None = None,
     distort: Distortion | None = None,
@@ -100,6 +101,8 @@ def train(
       forward pass otherwise; with it, it takes about three times as long.
     - `evaluate_every` so many steps the history gains a row, by default once an epoch. With fewer steps than an epoch
       has, the end of each epoch has a row too; more are rounded down to whole epochs. The first row is the start.
+    - `evaluate_on` so many of the training examples, the first ones, by default all: fewer take less time. The test
+      examples are all evaluated.
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory.
     - `progress` is called after each evaluation with the history so far. If it raises StopIteration, the run ends there
       and returns what it has: early stopping. Of several processes, any may raise it, and all end.
@@ -147,6 +150,8 @@ def train(
     steps_an_epoch = -(-n // batch_size)
     evaluate_every = steps_an_epoch if evaluate_every is None else evaluate_every
     check_whole(1, epochs=epochs, evaluate_every=evaluate_every, chunk_size=chunk_size)
+    evaluate_on = n if evaluate_on is None else evaluate_on
+    check_whole(1, n, evaluate_on=evaluate_on)
     over = _Over(chunk_size, population=rates is not None)
     move = functools.partial(
         _epoch, over=over, batch_size=batch_size, optimizer=optimizer, cost=cost, gradient=gradient
@@ -174,6 +179,7 @@ def train(
                 "batch_size": batch_size,
                 "epochs": epochs,
                 "evaluate_every": evaluate_every,
+                "evaluate_on": evaluate_on,
                 "chunk_size": chunk_size,
                 "distort": _in_words(distort),
             },
@@ -186,7 +192,7 @@ def train(
             programs=functools.partial(
                 _programs,
                 jax.eval_shape(lambda state: state, state),  # the state itself will be overwritten
-                rates, examples, targets, tests,
+                rates, examples, targets, tests, evaluate_on,
                 move=functools.partial(move, size=min(stretch, n)), measure=measure, remake=remake,
             ),
         )
@@ -206,7 +212,7 @@ def train(
     state, rates = devices.replicate((state, rates)) if networks is None else _shard((state, rates), networks)
     in_turn = devices.replicate(jax.device_put(np.arange(n)))
     examples, targets, tests = devices.replicate((examples, targets, tests))
-    images, _ = examples
+    images, evaluated = examples[0], jax.tree.map(lambda part: part[:evaluate_on], examples)
 
     started = time.perf_counter()
     if batch_size < n:
@@ -219,20 +225,20 @@ def train(
     for size in {min(stretch, n), n % stretch or stretch}:
         program = _epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
         check_fits(f"an epoch in batches of {batch_size:,}", needed_by(program))
-    _evaluate.lower(state.params, examples, tests, **measure.keywords).compile()
+    _evaluate.lower(state.params, evaluated, tests, **measure.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
     def evaluate_now() -> None:
-        metrics = _first(jax.device_get(measure(state.params, examples, tests)), networks)
+        metrics = _first(jax.device_get(measure(state.params, evaluated, tests)), networks)
         rows.append(Row(done / n, steps, done, seconds, metrics))
         if not np.isfinite(metrics.train_cost).any():
-            raise Diverged(written(rows, compile_seconds))
+            raise Diverged(written(rows, compile_seconds, evaluate_on))
 
     def told_to_stop() -> bool:
         wish = False
         try:
             if progress is not None:
-                progress(written(rows, compile_seconds))
+                progress(written(rows, compile_seconds, evaluate_on))
         except StopIteration:
             wish = True
         return devices.any_process([wish])[0]
@@ -241,7 +247,7 @@ def train(
         return _checkpoint(_first(devices.replicate(state), networks), rows, (done, steps, seconds))
 
     def result() -> tuple[Params, History]:
-        return _first(devices.replicate(state.params), networks), written(rows, compile_seconds)
+        return _first(devices.replicate(state.params), networks), written(rows, compile_seconds, evaluate_on)
 
     with keeping(checkpoints, run) as keep:
         if not rows:
@@ -368,6 +374,7 @@ def _programs(
     examples: Examples,
     targets: Array,
     tests: Examples | None,
+    evaluate_on: int,
     *,
     move: Any,
     measure: Any,
@@ -392,8 +399,9 @@ def _programs(
     if distort is not None:
         found["distortion"] = of_program(_distorted, key, 0, images, **remake.keywords)
         seen = jax.eval_shape(remake, key, 0, images)
+    evaluated = jax.eval_shape(lambda: jax.tree.map(lambda part: part[:evaluate_on], examples))
     found["cost, accuracy or gradient_norm of the history"] = of_program(
-        _evaluate, state.params, examples, tests, **measure.keywords
+        _evaluate, state.params, evaluated, tests, **measure.keywords
     )
     found["program of an epoch"] = of_program(_epoch, state, rates, seen, targets, jnp.arange(n), 0, **choices)
     return found

@@ -154,6 +154,7 @@ CHANGES: dict[str, tuple[dict[str, Any], str]] = {
     "key": ({"key": jax.random.key(5)}, r"with key \[.*\]; this one has \[0, 5\]"),
     "batch size": ({"batch_size": 6}, "with batch_size 5; this one has 6"),
     "epochs": ({"epochs": 7}, "with epochs 6; this one has 7"),
+    "evaluated examples": ({"evaluate_on": 7}, "with evaluate_on 23; this one has 7"),
     "evaluations": ({"evaluate_every": 2}, "with evaluate_every 5; this one has 2"),
     "chunk": ({"chunk_size": 2}, "with chunk_size 2000; this one has 2"),
     "distortion": ({"distort": functools.partial(distorted, 0.5)}, "with distort None; this one has distorted"),

@@ -82,6 +82,18 @@ def test_labels_kept_as_bytes_may_be_fewer_than_the_outputs():
     np.testing.assert_allclose([history.train_cost[-1], history.test_cost[-1]], expected, rtol=1e-5)
 
 
+def test_a_part_of_the_training_images_is_evaluated_and_the_history_says_how_many(few: Dataset):
+    all_of_them, some = (trained(few, test=few, evaluate_on=number, gradient_norm=True) for number in (None, 40))
+    jax.tree.map(np.testing.assert_array_equal, some[0], all_of_them[0])  # the descent is the same
+    (params, history), targets = some, jaxnet.one_hot(few.labels)
+    close(history.train_cost[-1], jaxnet.cost(params, few.images[:40], targets[:40]))
+    close(history.train_accuracy[-1], jaxnet.accuracy(params, few.images[:40], few.labels[:40]))
+    slope = jax.grad(jaxnet.cost)(params, few.images[:40], targets[:40])
+    close(history.gradient_norm[-1], np.sqrt(sum(float(jnp.sum(leaf**2)) for leaf in jax.tree.leaves(slope))))
+    np.testing.assert_array_equal(history.test_cost, all_of_them[1].test_cost)
+    assert (history.evaluated, all_of_them[1].evaluated) == (40, 103)
+
+
 def test_evaluations_may_be_several_epochs_apart_and_the_last_step_is_always_seen(few: Dataset):
     _, history = trained(few, batch_size=103, epochs=7, evaluate_every=3)
     np.testing.assert_array_equal(history.steps, [0, 3, 6, 7])

@@ -1,18 +1,39 @@
 """What the pictures of all scripts share: colours, rows of pixels as pictures, files written whole."""
 
+import importlib
 import io
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from PIL import Image
 
 from jaxnet.files import write_whole
+
+_PYPLOT = "matplotlib.pyplot"
+
+if TYPE_CHECKING:
+    import matplotlib.pyplot as plt
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+else:
+
+    class _Pyplot:
+        """matplotlib.pyplot, imported when it is first used: that takes half a second."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(importlib.import_module(_PYPLOT), name)
+
+    plt = _Pyplot()
+
+
+def prepare() -> None:
+    """Imports what draws in a thread of its own, while a script computes what is to be drawn."""
+    threading.Thread(target=importlib.import_module, args=(_PYPLOT,), daemon=True).start()
+
 
 STYLES = [("#000000", "-"), ("#0072b2", "--"), ("#009e73", "-."), ("#d55e00", "-"), ("#cc79a7", ":"), ("#56b4e9", "--")]
 """Colours that the colour-blind tell apart (Okabe and Ito), each with a line style for those who see none."""
@@ -28,7 +49,7 @@ def picture(pixels: Any) -> np.ndarray:
     return pixels.reshape(1, -1)
 
 
-def pattern(axes: Axes, numbers: Any, scale: float) -> AxesImage:
+def pattern(axes: "Axes", numbers: Any, scale: float) -> "AxesImage":
     """One number for each pixel, such as a neuron's weights: blue is positive, red negative, white zero."""
     square = picture(numbers)
     return axes.imshow(square.mean(axis=2) if square.ndim == 3 else square, cmap="RdBu", vmin=-scale, vmax=scale)
@@ -39,18 +60,23 @@ def strongest(numbers: Any) -> float:
     return float(np.quantile(np.abs(np.asarray(numbers, float)), 0.995)) or 1.0
 
 
-def band(axes: Axes, along: Any, curves: np.ndarray, style: str, *, color: str, **line: Any) -> None:
+def band(axes: "Axes", along: Any, curves: np.ndarray, style: str, *, color: str, **line: Any) -> None:
     """Curves (points, networks): their mean as a line, the lowest and highest of them as a band."""
     axes.plot(along, curves.mean(axis=1), style, color=color, **line)
     axes.fill_between(along, curves.min(axis=1), curves.max(axis=1), color=color, alpha=0.2, linewidth=0)
 
 
-def tiles(number: int) -> tuple[Figure, list[Axes]]:
+def tiles(number: int) -> "tuple[Figure, list[Axes]]":
     """A figure of so many small pictures, without frames or ticks."""
     columns = min(8 if number > 25 else 5 if number == 25 else 4, number)
     rows = -(-number // columns)
     figure, axes = plt.subplots(
-        rows, columns, figsize=(1.5 * columns, 1.75 * rows + 0.6), layout="constrained", squeeze=False
+        rows,
+        columns,
+        figsize=(1.5 * columns, 1.75 * rows + 0.6),
+        layout="constrained",
+        squeeze=False,
+        subplot_kw={"xticks": [], "yticks": []},  # ticks take half of the time that a figure takes, also unseen ones
     )
     for each in axes.flat:
         each.axis("off")
@@ -67,7 +93,7 @@ def digits(images: Sequence[Any], titles: Sequence[str], title: str, path: Path)
     return save_figure(figure, path)
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
+def save_figure(figure: "Figure", path: Path) -> Path:
     """Writes a PNG, whole or not at all."""
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
@@ -76,7 +102,7 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
 
 def save_animation(
-    figure: Figure, show: Callable[[Any], None], frames: Iterable[Any], path: Path, seconds: float = 0.1
+    figure: "Figure", show: Callable[[Any], None], frames: Iterable[Any], path: Path, seconds: float = 0.1
 ) -> Path:
     """Writes an endless GIF, whole or not at all: `show(frame)` changes the figure, frame after frame.
 

@@ -26,7 +26,7 @@ import tyro
 from tqdm import tqdm
 
 import jaxnet
-from experiments.common import saving
+from experiments.common import drawing, saving
 from experiments.common.choices import ChoiceError, refused
 from experiments.common.machine import Machine, banner, described, running_on
 from experiments.common.record import Record, check_writable, read_record, write_record
@@ -98,6 +98,7 @@ def main(
         if arguments.output.redraw:
             _redraw(name, folder, report, while_running)
             return
+        drawing.prepare()
         alike = saving.choices_of(config)
         there = functools.partial(saving.newest, folder)
         with running_on(arguments.machine, alike, there), _only_the_first_writes(folder) as folder:

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 
 def print_parts(record: script.Record) -> None:

@@ -4,13 +4,13 @@ import math
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 AGREEMENT = ("product", "jax.grad", "by nudging", "they differ by")
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -12,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 COLOURS = [colour for colour, _ in drawing.STYLES]
 

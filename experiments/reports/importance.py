@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 
 def print_tables(record: script.Record) -> None:

@@ -3,10 +3,10 @@
 import math
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 from experiments.reports.nudges_of_one_image import draw_first_layer, draw_one
 
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 UP, DOWN = "#2166ac", "#b2182b"  # the blue and the red of signed numbers
 

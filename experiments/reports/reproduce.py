@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 HOW = {
     "mean": "compared is the mean over the networks",

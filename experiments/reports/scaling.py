@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 
 def print_tables(record: script.Record) -> None:

@@ -3,11 +3,11 @@
 import math
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 
 def print_tables(record: script.Record) -> None:

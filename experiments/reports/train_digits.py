@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from experiments.common import drawing, script, tables
+from experiments.common.drawing import plt
 
 
 def print_training(record: script.Record) -> None:
@@ -23,17 +23,16 @@ def beginning(results: script.Record) -> str:
     """The network and the head of the table of its training."""
     return (
         f"{tables.network(results['sizes'])}, {results['images']:,} images\n"
-        "epoch  train cost  accuracy   test cost  accuracy  |gradient|  seconds"
+        "epoch  train cost  accuracy   test cost  accuracy  seconds"
     )
 
 
 def row(history: script.Record, index: int) -> str:
     """One evaluation."""
-    at = {name: np.array(column, float)[index] for name, column in history.items() if name != "compile_seconds"}
+    at = {name: np.array(column, float)[index] for name, column in history.items() if np.ndim(column) > 0}
     return (
         f"{at['epochs']:5g}  {at['train_cost']:10.5f}  {100 * at['train_accuracy']:6.2f} %"
-        f"  {at['test_cost']:10.5f}  {100 * at['test_accuracy']:6.2f} %"
-        f"  {at['gradient_norm']:10.5f}  {at['seconds']:7.2f}"
+        f"  {at['test_cost']:10.5f}  {100 * at['test_accuracy']:6.2f} %  {at['seconds']:7.2f}"
     )
 
 

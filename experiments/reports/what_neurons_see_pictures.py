@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
 from experiments.common import drawing, script
+from experiments.common.drawing import plt
 
 
 def draw_patterns(weights: script.Record, path: Path) -> Path:

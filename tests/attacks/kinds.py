@@ -426,6 +426,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "accuracy": Argument(jaxnet.accuracy, "function"),
         "gradient": gradient,
         "evaluate_every": optional(size),
+        "evaluate_on": optional(size),
         "chunk_size": size,
         "progress": optional(Argument(lambda history: None, "function")),
         "distort": optional(Argument(lambda key, image: image, "function")),

@@ -120,8 +120,8 @@ def test_the_same_seed_without_distortions_is_another_network(tmp_path: Path, mo
 
 
 def test_speed_is_the_arithmetic_of_the_network_over_the_time():
-    columns = {name: np.array([0.0, 3.0]) for name in jaxnet.History._fields if name != "compile_seconds"}
-    history = jaxnet.History(**columns, compile_seconds=0.0)._replace(examples=np.array([0, 600]))
+    columns = {name: np.array([0.0, 3.0]) for name in jaxnet.History._fields[:-2]}
+    history = jaxnet.History(**columns, compile_seconds=0.0, evaluated=600)._replace(examples=np.array([0, 600]))
     found = deep_big_simple.speed(replace(PRESETS["two_cores"], hidden=(20, 30)), history)
     # Three products for every weight (output, its gradient, the layer before), but two in the first layer.
     operations = 600 * 2 * (2 * 784 * 20 + 3 * 20 * 30 + 3 * 30 * 10)

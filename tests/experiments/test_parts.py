@@ -161,8 +161,8 @@ def history(epochs: int, seeds: int, seed: int) -> jaxnet.History:
     """Of networks that are not trained: any numbers, the same for the same seed."""
     rng = np.random.default_rng(seed)
     along = dict.fromkeys(jaxnet.History._fields[:4], np.arange(1 + epochs))
-    columns = {name: rng.random((1 + epochs, seeds), np.float32) for name in jaxnet.History._fields[4:-1]}
-    return jaxnet.History(**along, **columns, compile_seconds=0.5)
+    columns = {name: rng.random((1 + epochs, seeds), np.float32) for name in jaxnet.History._fields[4:-2]}
+    return jaxnet.History(**along, **columns, compile_seconds=0.5, evaluated=600)
 
 
 def test_reproduce_goes_on_recipe_by_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
@@ -201,7 +201,7 @@ def test_the_benchmark_measures_no_part_twice(tmp_path: Path, monkeypatch: pytes
     assert there == ["machine", "threads", "speed-784-16-16-10-10", "speed-784-16-16-10-160"]
     measured = json.loads((tmp_path / "parts" / f"{there[-1]}.part").read_text().splitlines()[1])
     assert "go on with --resume" in capsys.readouterr().err
-    monkeypatch.setattr(speed, "compare", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(speed, "compare_steps", lambda *_, **__: pytest.fail("measured again"))
     results = main(benchmark, monkeypatch, *options, "--resume")["results"]
     assert results["speed"][-1].items() >= measured.items()
     assert [row["networks"] for row in results["populations"]] == [1, 2]

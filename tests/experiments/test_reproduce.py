@@ -49,7 +49,7 @@ def test_the_best_of_three_on_average_is_that_of_all_threes():
 
 def history(accuracies: np.ndarray) -> jaxnet.History:
     epochs = np.arange(len(accuracies))
-    return jaxnet.History(epochs, epochs, epochs, epochs, *([accuracies] * 5), compile_seconds=0.0)
+    return jaxnet.History(epochs, epochs, epochs, epochs, *([accuracies] * 5), compile_seconds=0.0, evaluated=600)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_what_a_run_prints_and_draws_comes_from_its_record_alone(tmp_path: Path,
         flat = np.ones((1 + RECIPES[name].epochs, seeds))
         epochs = np.arange(len(flat))
         percents, costs = 0.95 * flat, 0.3 * flat
-        return jaxnet.History(epochs, epochs, epochs, epochs, costs, percents, costs, costs, percents, 0.0)
+        return jaxnet.History(epochs, epochs, epochs, epochs, costs, percents, costs, costs, percents, 0.0, 60)
 
     monkeypatch.setattr(reproduce, "history", history_of)
     only, out = ("lecture", "nielsen-30", "rate-0.25", "all-images"), ["--out", str(tmp_path)]
