@@ -149,9 +149,7 @@ def run(config: Config, folder: Path) -> script.Record:
         report.print_compile(results)
     if "populations" in config.parts:
         again = {"repeats": config.repeats, "seed": config.seed}
-        results["populations"] = parts(
-            "populations", populations.measure, config.populations, *examples, machine, **again
-        )
+        results["populations"] = parts("populations", populations.measure, config.populations, train, machine, **again)
         if "pytorch" in programs:
             with speed.workers(["pytorch"], config.limit) as running:
                 peer = parts("populations-pytorch", populations.measure_peer, running["pytorch"], n, **again)

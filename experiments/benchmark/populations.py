@@ -1,42 +1,45 @@
-"""Populations: many default networks in one call, against as many single runs."""
+"""Populations: many default networks at once, as the scripts train them, against as many single runs."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import optax
 
 import jaxnet
 from experiments.benchmark.peers import by_jaxnet, initial
 from experiments.benchmark.peers.worker import Worker
 from experiments.benchmark.speed import RATE
 from experiments.common import networks, roofline, script, tables
+from experiments.common.machine import side_by_side
 
 SIZES = (784, 16, 16, 10)
 
 
 def measure(
-    numbers: Sequence[int],
-    pixels: jax.Array,
-    targets: jax.Array,
-    machine: roofline.Machine,
-    *,
-    repeats: int,
-    seed: int,
+    numbers: Sequence[int], train: jaxnet.Dataset, machine: roofline.Machine, *, repeats: int, seed: int
 ) -> list[script.Record]:
-    """Seconds a step of so many networks at once, batches of 10, each number of networks in turn."""
-    batch_size, steps, order = batches(len(pixels), seed)
-    examples = pixels, targets, jnp.asarray(order)
-    epochs = {}
-    for number in sorted({1, *numbers}):
-        epoch, state = compiled(number, SIZES, batch_size, seed, *examples)
-        epochs[number] = functools.partial(epoch, state, *examples)
-    runs: dict[int, list[float]] = {number: [] for number in epochs}
+    """Seconds a step of so many networks at once, batches of 10, each number of networks in turn, by `jaxnet.train`."""
+    batch_size, steps, _ = batches(len(train.images), seed)
+    some = jaxnet.Dataset(train.images[: steps * batch_size], train.labels[: steps * batch_size])
+    key, one = jax.random.key(seed), optax.sgd(RATE)
+    starts = {number: networks.initial(key, SIZES, number) for number in sorted({1, *numbers})}
+
+    def run(number: int) -> float:
+        params = starts[number]
+        choices: dict[str, Any] = {"batch_size": batch_size, "epochs": 1, "evaluate_on": 1}
+        with side_by_side(number, batch_size):
+            if number == 1:
+                only = jax.tree.map(lambda leaf: leaf[0], params)
+                return jaxnet.train(key, only, some, one, **choices)[1].seconds[-1] / steps
+            rates = np.full(number, RATE, np.float32)
+            return jaxnet.train(key, params, some, optax.sgd, rates=rates, **choices)[1].seconds[-1] / steps
+
+    runs: dict[int, list[float]] = {number: [] for number in starts}
     for _ in range(repeats + 1):
-        for number, epoch in epochs.items():
-            runs[number].append(roofline.timed(epoch) / steps)
+        for number, times in runs.items():
+            times.append(run(number))
     medians = {number: tables.middle(values[1:]) for number, values in runs.items()}  # the first is to warm up
     rows = []
     for number, seconds in medians.items():

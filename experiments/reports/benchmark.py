@@ -125,13 +125,15 @@ def print_populations(results: script.Record) -> None:
     """A row for each number of networks."""
     rows, n = results["populations"], results["n"]
     batch_size = min(10, n)
-    print(f"\nMany networks in one call, 784-16-16-10, batches of {batch_size}.\n")
+    print(f"\nMany networks at once, 784-16-16-10, batches of {batch_size}.\n")
     lines = []
     for row in rows:
         number, micro = row["networks"], 1e6 * row["seconds"][0]
         figures = [f"{micro:,.1f}", f"{micro / number:,.2f}", f"{row['ratio']:.2f}", f"{row['share']:.0%}"]
         lines.append([f"{number:,}", *figures])
-    tables.table(["networks", "us a step", "us a step and network", "single runs / one call", "of the roofline"], lines)
+    tables.table(
+        ["networks", "us a step", "us a step and network", "single runs / all at once", "of the roofline"], lines
+    )
     if "pytorch" in rows[-1]:
         steps = 30 * n / batch_size
         print(
