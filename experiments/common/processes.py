@@ -174,11 +174,8 @@ class _Watch:
             for process, how in sorted(self._ended.items()):
                 if process in self._others and not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
                     self._end(process, how)
-            # Where process 0 is silent no other is heard: of those it is known only how it was when the store was read.
-            now = {process: self._read_at if process else time.monotonic() for process in self._heard}
-            silent = {process: now[process] - heard for process, heard in self._heard.items()}
-            process = max(silent, key=lambda each: silent[each])
-            if silent[process] > self._patience and not self._over.is_set():
+            process, seconds = most_silent(self._heard, self._read_at, time.monotonic())
+            if seconds > self._patience and not self._over.is_set():
                 self._end(process, f"has not answered for {self._patience:g} seconds")
 
     def _end(self, process: int, how: str) -> None:
@@ -190,6 +187,16 @@ class _Watch:
         if jax.process_index() == 0:
             time.sleep(6 * BEAT)  # its store goes with it, by which the others find out
         os._exit(1)
+
+
+def most_silent(heard: dict[int, float], read_at: float, now: float) -> tuple[int, float]:
+    """Which process has given no sign of life for longest, and for how many seconds, by when each was last `heard`.
+
+    The store is in process 0. Where that one is silent no other is heard, so that of the others it is known only how it
+    was when the store was last read.
+    """
+    silent = {process: (read_at if process else now) - last for process, last in heard.items()}
+    return max(silent.items(), key=lambda each: each[1])
 
 
 def _store() -> Any:

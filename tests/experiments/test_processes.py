@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.common import last_words, saving
+from experiments.common.processes import most_silent
 from tests.attacks.processes import ATTACKS, attacked, faults
 
 
@@ -41,3 +42,10 @@ def test_the_newest_checkpoint_is_the_one_after_most_steps(tmp_path: Path):
     for steps in (60, 120):  # the other one was not complete
         (tmp_path / "checkpoints" / str(steps) / "SHA256SUMS").touch()
     assert saving.newest(tmp_path) == f"the newest checkpoint is {tmp_path}/checkpoints/120: go on with --resume"
+
+
+def test_it_is_process_0_that_is_silent_where_its_store_cannot_be_read():
+    heard = {0: 10.0, 1: 9.2, 3: 10.4}
+    assert most_silent(heard, read_at=10.5, now=25.1) == (0, pytest.approx(15.1))
+    assert most_silent(heard | {0: 24.9}, read_at=25.0, now=25.1) == (1, pytest.approx(15.8))
+    assert most_silent({1: float("inf"), 2: 20.0}, read_at=25.0, now=25.1) == (2, pytest.approx(5.0))

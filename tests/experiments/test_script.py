@@ -171,3 +171,34 @@ def test_what_was_compiled_is_kept_in_the_users_cache_folder_or_where_jax_is_tol
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
     assert any(told.iterdir())
     assert len(list((mine / "jaxnet").iterdir())) == kept
+
+
+SIDE_BY_SIDE = """
+import jax, numpy as np, optax, jaxnet
+from experiments.common.machine import Machine, cores, running_on, side_by_side
+
+def number(networks, batch_size):
+    with side_by_side(networks, batch_size):
+        return jaxnet.devices.number()
+
+with running_on(Machine(devices=DEVICES), {}, str):
+    most = min(cores(), 16) if DEVICES is None else 1
+    assert jax.device_count() == most, jax.devices()
+    assert [number(64, 10), number(64, 1000), number(1, 10)] == [most, 1, 1]
+    if DEVICES is None:
+        start, order = jax.random.split(jax.random.key(0))
+        params = jax.vmap(lambda key: jaxnet.init(key, (4, 8, 4)))(jax.random.split(start, 5))
+        data = jaxnet.dataset(np.eye(4), np.arange(4))
+        def run():
+            return jaxnet.train(order, params, data, optax.sgd, rates=[1.0] * 5, batch_size=2, epochs=50)[0]
+        alone = run()
+        with side_by_side(5, 2):
+            assert jaxnet.devices.number() == min(most, 5)
+            jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), run(), alone)
+"""
+
+
+@pytest.mark.parametrize("devices", [None, "1"])
+def test_many_networks_in_small_batches_have_the_cores_of_a_cpu_unless_devices_are_chosen(devices: str | None):
+    code = SIDE_BY_SIDE.replace("DEVICES", repr(devices))
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
