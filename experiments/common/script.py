@@ -98,7 +98,6 @@ def main(
         if arguments.output.redraw:
             _redraw(name, folder, report, while_running)
             return
-        drawing.prepare()
         alike = saving.choices_of(config)
         there = functools.partial(saving.newest, folder)
         with running_on(arguments.machine, alike, there), _only_the_first_writes(folder) as folder:
@@ -231,4 +230,5 @@ def load(name: str, limit: int | None) -> tuple[Dataset, Dataset, int]:
         train, test = jaxnet.load(name)
     classes = 1 + int(max(np.max(train.labels), np.max(test.labels)))
     few = slice(limit)
+    drawing.prepare()  # from now on others compute, and Python is free
     return Dataset(train.images[few], train.labels[few]), Dataset(test.images[few], test.labels[few]), classes

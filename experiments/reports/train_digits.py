@@ -117,13 +117,15 @@ def draw_mistakes(mistakes: list[script.Record], path: Path) -> Path:
 
 def draw_weights(weights: np.ndarray, path: Path, most: int = 64) -> Path:
     """A picture for each neuron."""
-    figure, axes = drawing.tiles(min(len(weights), most))
+    title = "First layer: blue pixels excite the neuron, red ones silence it"
+    figure, axes = drawing.tiles(min(len(weights), most), title, below=0.7)
     scale = drawing.strongest(weights[:most])
     image = None
     for neuron, (each, numbers) in enumerate(zip(axes, weights, strict=False)):
         image = drawing.pattern(each, numbers, scale)
         each.set_title(f"neuron {neuron}", fontsize=9)
     if image is not None:
-        figure.colorbar(image, ax=axes, location="bottom", shrink=0.8, aspect=40, label="weight", extend="both")
-    figure.suptitle("First layer: blue pixels excite the neuron, red ones silence it", fontsize=10)
+        height = figure.get_figheight()
+        bar = figure.add_axes((0.1, 0.45 / height, 0.8, 0.12 / height))
+        figure.colorbar(image, cax=bar, orientation="horizontal", label="weight", extend="both")
     return drawing.save_figure(figure, path)

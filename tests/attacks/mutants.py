@@ -57,7 +57,7 @@ MUTANTS = {
     "all processes for any": Mutant("devices", "np.any(_of_all_processes", "np.all(_of_all_processes"),
     "checkpoint due later": Mutant("checkpoint", "epochs - self._epochs >= every", "epochs - self._epochs > every"),
     "names of theirs left out": Mutant("identity", "for name in {**ours, **theirs} if", "for name in ours if"),
-    "test examples have no fingerprint": Mutant("training", '"test images and labels": of_arrays(tests),', ""),
+    "test examples have no fingerprint": Mutant("training", '"test images and labels": tests,', ""),
     "last smaller batch is no step": Mutant("training", "steps - -size // batch_size", "steps + size // batch_size"),
     "one distortion for all images": Mutant("training", "distort(jax.random.fold_in(key, row), ", "distort(key, "),
     "factor 2 of the jackknife": Mutant("landscape", "squared_mean - 2 * along /", "squared_mean - along /"),
