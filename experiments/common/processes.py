@@ -76,16 +76,22 @@ def all_or_none(choices: dict[str, Any], patience: float, kept: Callable[[], str
         yield
         watch.done()
     except BaseException as error:
-        if _is_of_jax(error):
+        if is_of_others(error):
             watch.find_who_is_missing()
         watch.tell(str(error) or type(error).__name__)
         atexit.register(_leave, 130 if isinstance(error, KeyboardInterrupt) else 1)
         raise
 
 
-def _is_of_jax(error: BaseException | None) -> bool:
-    """Whether something that JAX did together with the others has failed."""
-    return error is not None and (isinstance(error, jax.errors.JaxRuntimeError) or _is_of_jax(error.__cause__))
+def is_of_others(error: BaseException | None) -> bool:
+    """Whether something that this process did together with the others has failed, also if another error tells of it.
+
+    JAX has an error for that; what Gloo says, by which they send each other what they compute, comes as others as well.
+    """
+    if error is None:
+        return False
+    of_jax = isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error)
+    return of_jax or is_of_others(error.__cause__ or error.__context__)
 
 
 def _check_same(store: Any, choices: dict[str, Any], patience: float) -> None:
@@ -185,7 +191,7 @@ class _Watch:
             with suppress(jax.errors.JaxRuntimeError):
                 self._write(_ENDED, how, process)
         if jax.process_index() == 0:
-            time.sleep(6 * BEAT)  # its store goes with it, by which the others find out
+            time.sleep(9 * BEAT)  # its store goes with it, by which the others find out
         os._exit(1)
 
 
