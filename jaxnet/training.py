@@ -210,7 +210,7 @@ def train(
     key = devices.replicate(key)
     networks = None if rates is None else len(rates)
     state, rates = devices.replicate((state, rates)) if networks is None else _shard((state, rates), networks)
-    in_turn = devices.replicate(jax.device_put(np.arange(n)))
+    in_turn = devices.replicate(jax.device_put(np.arange(n, dtype=np.int32)))
     examples, targets, tests = devices.replicate((examples, targets, tests))
     images, evaluated = examples[0], jax.tree.map(lambda part: part[:evaluate_on], examples)
 
@@ -403,7 +403,9 @@ def _programs(
     found["cost, accuracy or gradient_norm of the history"] = of_program(
         _evaluate, state.params, evaluated, tests, **measure.keywords
     )
-    found["program of an epoch"] = of_program(_epoch, state, rates, seen, targets, jnp.arange(n), 0, **choices)
+    found["program of an epoch"] = of_program(
+        _epoch, state, rates, seen, targets, jnp.arange(n, dtype=jnp.int32), 0, **choices
+    )
     return found
 
 

@@ -375,7 +375,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "key": key,
         "index": first._replace(odd={"a seed": "an epoch"}),
         "n": size,
-        "place": ordered,
+        "place": ordered._replace(odd={**ordered.odd, "one-hot integers": "places in any shape"}),
     },
     descent.descend: {
         "key": key,
