@@ -117,7 +117,7 @@ class _Watch:
         self._patience, self._kept, self._over = patience, kept, threading.Event()
         self._others = set(range(jax.process_count())) - {jax.process_index()}
         self._heard = dict.fromkeys(self._others, time.monotonic())
-        self._read_at = time.monotonic()
+        self._returned_at = time.monotonic()
         self._last: dict[int, str] = {}
         self._ended: dict[int, str] = {}
         self._ending = False
@@ -160,10 +160,10 @@ class _Watch:
                 self._write(_ALIVE, str(count))
                 alive = _read(self._client, _ALIVE)
                 self._ended.update(_read(self._client, _ENDED))
-                self._read_at = time.monotonic()
             except jax.errors.JaxRuntimeError:
                 continue  # process 0 is gone; `last_words` says so, or `_see` does
             finally:
+                self._returned_at = time.monotonic()
                 self._over.wait(BEAT)
             for process in self._others & alive.keys():
                 if alive[process] == _DONE:
@@ -180,7 +180,7 @@ class _Watch:
             for process, how in sorted(self._ended.items()):
                 if process in self._others and not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
                     self._end(process, how)
-            process, seconds = most_silent(self._heard, self._read_at, time.monotonic())
+            process, seconds = most_silent(self._heard, self._returned_at, time.monotonic())
             if seconds > self._patience and not self._over.is_set():
                 self._end(process, f"has not answered for {self._patience:g} seconds")
 
@@ -195,14 +195,16 @@ class _Watch:
         os._exit(1)
 
 
-def most_silent(heard: dict[int, float], read_at: float, now: float) -> tuple[int, float]:
+def most_silent(heard: dict[int, float], returned_at: float, now: float) -> tuple[int, float]:
     """Which process has given no sign of life for longest, and for how many seconds, by when each was last `heard`.
 
-    The store is in process 0. Where that one is silent no other is heard, so that of the others it is known only how it
-    was when the store was last read.
+    The store is in process 0. While that one is stopped, no call of the store returns, and no other is heard either; a
+    store that only fails, as it does for a while where another process has died, returns.
     """
-    silent = {process: (read_at if process else now) - last for process, last in heard.items()}
-    return max(silent.items(), key=lambda each: each[1])
+    silent = {process: now - last for process, last in heard.items()}
+    if 0 in silent and now - returned_at > 3 * BEAT:
+        return 0, silent[0]
+    return max(silent.items(), key=lambda each: (each[1], each[0]))
 
 
 def _store() -> Any:

@@ -45,11 +45,12 @@ def test_the_newest_checkpoint_is_the_one_after_most_steps(tmp_path: Path):
     assert saving.newest(tmp_path) == f"the newest checkpoint is {tmp_path}/checkpoints/120: go on with --resume"
 
 
-def test_it_is_process_0_that_is_silent_where_its_store_cannot_be_read():
+def test_it_is_process_0_that_is_silent_where_no_call_of_its_store_returns():
     heard = {0: 10.0, 1: 9.2, 3: 10.4}
-    assert most_silent(heard, read_at=10.5, now=25.1) == (0, pytest.approx(15.1))
-    assert most_silent(heard | {0: 24.9}, read_at=25.0, now=25.1) == (1, pytest.approx(15.8))
-    assert most_silent({1: float("inf"), 2: 20.0}, read_at=25.0, now=25.1) == (2, pytest.approx(5.0))
+    assert most_silent(heard, returned_at=10.5, now=25.1) == (0, pytest.approx(15.1))
+    assert most_silent(heard, returned_at=24.9, now=25.1) == (1, pytest.approx(15.9))  # they return, but fail
+    assert most_silent(heard | {0: 24.9}, returned_at=25.0, now=25.1) == (1, pytest.approx(15.9))
+    assert most_silent({1: float("inf"), 2: 20.0}, returned_at=25.0, now=25.1) == (2, pytest.approx(5.1))
 
 
 def test_an_error_that_was_made_of_one_of_jax_is_known():
