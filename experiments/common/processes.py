@@ -80,6 +80,8 @@ def all_or_none(choices: dict[str, Any], patience: float, kept: Callable[[], str
             watch.find_who_is_missing()
         watch.tell(str(error) or type(error).__name__)
         atexit.register(_leave, 130 if isinstance(error, KeyboardInterrupt) else 1)
+        if is_of_others(error) and "Gloo" in str(error):  # and it could not be told whose end that was
+            raise ChoiceError(f"the connection with another process was lost; {kept()}") from error
         raise
 
 
