@@ -76,24 +76,16 @@ def all_or_none(choices: dict[str, Any], patience: float, kept: Callable[[], str
         yield
         watch.done()
     except BaseException as error:
-        if is_of_others(error):
+        if _is_of_jax(error):
             watch.find_who_is_missing()
         watch.tell(str(error) or type(error).__name__)
         atexit.register(_leave, 130 if isinstance(error, KeyboardInterrupt) else 1)
-        if is_of_others(error) and "Gloo" in str(error):  # and it could not be told whose end that was
-            raise ChoiceError(f"the connection with another process was lost; {kept()}") from error
         raise
 
 
-def is_of_others(error: BaseException | None) -> bool:
-    """Whether something that this process did together with the others has failed, also if another error tells of it.
-
-    JAX has an error for that; what Gloo says, by which they send each other what they compute, comes as others as well.
-    """
-    if error is None:
-        return False
-    of_jax = isinstance(error, jax.errors.JaxRuntimeError) or "Gloo" in str(error)
-    return of_jax or is_of_others(error.__cause__ or error.__context__)
+def _is_of_jax(error: BaseException | None) -> bool:
+    """Whether something that JAX did together with the others has failed."""
+    return error is not None and (isinstance(error, jax.errors.JaxRuntimeError) or _is_of_jax(error.__cause__))
 
 
 def _check_same(store: Any, choices: dict[str, Any], patience: float) -> None:
@@ -119,7 +111,7 @@ class _Watch:
         self._patience, self._kept, self._over = patience, kept, threading.Event()
         self._others = set(range(jax.process_count())) - {jax.process_index()}
         self._heard = dict.fromkeys(self._others, time.monotonic())
-        self._returned_at = time.monotonic()
+        self._read_at = time.monotonic()
         self._last: dict[int, str] = {}
         self._ended: dict[int, str] = {}
         self._ending = False
@@ -162,10 +154,10 @@ class _Watch:
                 self._write(_ALIVE, str(count))
                 alive = _read(self._client, _ALIVE)
                 self._ended.update(_read(self._client, _ENDED))
+                self._read_at = time.monotonic()
             except jax.errors.JaxRuntimeError:
                 continue  # process 0 is gone; `last_words` says so, or `_see` does
             finally:
-                self._returned_at = time.monotonic()
                 self._over.wait(BEAT)
             for process in self._others & alive.keys():
                 if alive[process] == _DONE:
@@ -182,7 +174,7 @@ class _Watch:
             for process, how in sorted(self._ended.items()):
                 if process in self._others and not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
                     self._end(process, how)
-            process, seconds = most_silent(self._heard, self._returned_at, time.monotonic())
+            process, seconds = most_silent(self._heard, self._read_at, time.monotonic())
             if seconds > self._patience and not self._over.is_set():
                 self._end(process, f"has not answered for {self._patience:g} seconds")
 
@@ -193,20 +185,18 @@ class _Watch:
             with suppress(jax.errors.JaxRuntimeError):
                 self._write(_ENDED, how, process)
         if jax.process_index() == 0:
-            time.sleep(9 * BEAT)  # its store goes with it, by which the others find out
+            time.sleep(6 * BEAT)  # its store goes with it, by which the others find out
         os._exit(1)
 
 
-def most_silent(heard: dict[int, float], returned_at: float, now: float) -> tuple[int, float]:
+def most_silent(heard: dict[int, float], read_at: float, now: float) -> tuple[int, float]:
     """Which process has given no sign of life for longest, and for how many seconds, by when each was last `heard`.
 
-    The store is in process 0. While that one is stopped, no call of the store returns, and no other is heard either; a
-    store that only fails, as it does for a while where another process has died, returns.
+    The store is in process 0. Where that one is silent no other is heard, so that of the others it is known only how it
+    was when the store was last read.
     """
-    silent = {process: now - last for process, last in heard.items()}
-    if 0 in silent and now - returned_at > 3 * BEAT:
-        return 0, silent[0]
-    return max(silent.items(), key=lambda each: (each[1], each[0]))
+    silent = {process: (read_at if process else now) - last for process, last in heard.items()}
+    return max(silent.items(), key=lambda each: each[1])
 
 
 def _store() -> Any:

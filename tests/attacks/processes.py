@@ -49,9 +49,7 @@ class Ending:
 
 
 ATTACKS = {
-    "the last one killed": Attack(  # sooner where the end of a connection was noticed
-        -1, f"process VICTIM has not answered for (5|PATIENCE) seconds, {CHECKPOINT}", signal.SIGKILL
-    ),
+    "the last one killed": Attack(-1, f"process VICTIM has not answered for 5 seconds, {CHECKPOINT}", signal.SIGKILL),
     "the first one killed": Attack(0, f"process 0 has ended or cannot be reached, {CHECKPOINT}", signal.SIGKILL),
     "the last one stopped": Attack(
         -1, f"process VICTIM has not answered for PATIENCE seconds, {CHECKPOINT}", signal.SIGSTOP
