@@ -8,7 +8,6 @@ after as many examples, as many steps, and as many seconds. A minute and a half 
 after some 300 times fewer examples than the full batch.
 """
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,10 +100,8 @@ def descend(
         key: jax.Array, params: jaxnet.Params, epochs: int, evaluations: int
     ) -> tuple[jaxnet.Params, jaxnet.History]:
         label = f"{tables.batch_name(arm.batch_size, len(train.images))}, {epochs} epochs"
-        every = epochs * steps / evaluations
-        every = int(
-            max(1, every) if every < steps else steps * math.ceil(every / steps)
-        )  # whole epochs, or parts of one
+        # Whole epochs apart, or parts of one.
+        every = -(-epochs // evaluations) * steps if epochs >= evaluations else max(1, epochs * steps // evaluations)
         with script.progress(label, epochs) as show, side_by_side(number, arm.batch_size):
             return jaxnet.train(
                 key,

@@ -104,7 +104,8 @@ def trained(
             output=getattr(jaxnet, config.output),
             weights=getattr(jaxnet, config.initial_weights),
         )
-        jax.eval_shape(cost, params, train.images[:1], jaxnet.one_hot(train.labels[:1], classes))  # it fits the outputs
+        # Not every cost goes with every output.
+        jax.eval_shape(cost, params, train.images[:1], jaxnet.one_hot(train.labels[:1], classes))
     results: script.Record = {"sizes": jaxnet.sizes_of(params), "images": n}
     print(report.beginning(results))
 

@@ -187,7 +187,7 @@ def train(
                 "training images": examples[0],
                 "training labels": examples[1],
                 "test images and labels": tests,
-                "starting parameters": jax.tree.map(jnp.asarray, params),
+                "starting parameters": params,
             },
             programs=functools.partial(
                 _programs,

@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmark.populations import compiled
-from experiments.benchmark.speed import steps_of
-from experiments.common import roofline, script, tables
+import jaxnet
+from experiments.benchmark.peers import by_jaxnet
+from experiments.benchmark.speed import RATE, steps_of
+from experiments.common import networks, roofline, script, tables
 
 
 def measure(
@@ -31,7 +32,7 @@ def measure(
 def measure_one(
     sizes: tuple[int, ...],
     batch_size: int,
-    networks: int,
+    number: int,
     pixels: jax.Array,
     targets: jax.Array,
     *,
@@ -40,18 +41,33 @@ def measure_one(
 ) -> script.Record:
     """One case: seconds a step, and the bytes that the compiled program asks for."""
     n = len(pixels)
-    steps = steps_of(operations, roofline.step_work(sizes, batch_size, networks), 1_000, n // batch_size)
+    steps = steps_of(operations, roofline.step_work(sizes, batch_size, number), 1_000, n // batch_size)
     order = np.random.default_rng(seed).permutation(n)[: steps * batch_size]
     examples = pixels, targets, jnp.asarray(order)
-    epoch, state = compiled(networks, sizes, batch_size, seed, *examples)
+    epoch, state = compiled(number, sizes, batch_size, seed, *examples)
     runs = [roofline.timed(epoch, state, *examples) for _ in range(4)][1:]
     memory: Any = epoch.memory_analysis()
     data = sum(array.nbytes for array in examples)
     return {
         "sizes": sizes,
         "batch_size": batch_size,
-        "networks": networks,
+        "networks": number,
         "seconds": tables.middle([value / steps for value in runs]),
         "data_bytes": data,
         "work_bytes": memory.argument_size_in_bytes - data + memory.output_size_in_bytes + memory.temp_size_in_bytes,
     }
+
+
+def compiled(
+    number: int, sizes: tuple[int, ...], batch_size: int, seed: int, *examples: jax.Array
+) -> tuple[jax.stages.Compiled, jaxnet.State]:
+    """An epoch and a state to begin with: of one network as `train` has it, or of several with their `rates`."""
+    optimizer, epoch = by_jaxnet.descent(batch_size, RATE)
+    params: Any = networks.initial(jax.random.key(seed), sizes, number)
+    if number == 1:
+        params = jax.tree.map(lambda leaf: leaf[0], params)
+        state = jaxnet.State(params, optimizer.init(params))
+    else:
+        epoch = jax.vmap(epoch, in_axes=(0, None, None, None))
+        state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
+    return jax.jit(epoch).lower(state, *examples).compile(), state

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 import jaxnet
-from experiments.benchmark.peers import by_jaxnet, initial
+from experiments.benchmark.peers import initial
 from experiments.benchmark.peers.worker import Worker
 from experiments.benchmark.speed import RATE
 from experiments.common import networks, roofline, script, tables
@@ -61,18 +61,3 @@ def batches(n: int, seed: int) -> tuple[int, int, np.ndarray]:
     batch_size = min(10, n)
     steps = min(1_000, n // batch_size)
     return batch_size, steps, np.random.default_rng(seed).permutation(n)[: steps * batch_size]
-
-
-def compiled(
-    number: int, sizes: tuple[int, ...], batch_size: int, seed: int, *examples: jax.Array
-) -> tuple[jax.stages.Compiled, jaxnet.State]:
-    """An epoch and a state to begin with: of one network as `train` has it, or of several with their `rates`."""
-    optimizer, epoch = by_jaxnet.descent(batch_size, RATE)
-    params: Any = networks.initial(jax.random.key(seed), sizes, number)
-    if number == 1:
-        params = jax.tree.map(lambda leaf: leaf[0], params)
-        state = jaxnet.State(params, optimizer.init(params))
-    else:
-        epoch = jax.vmap(epoch, in_axes=(0, None, None, None))
-        state = jaxnet.State(params, jax.vmap(optimizer.init)(params))
-    return jax.jit(epoch).lower(state, *examples).compile(), state

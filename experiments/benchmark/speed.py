@@ -96,11 +96,7 @@ def compare_steps(
         worker.start(params, batch_size, RATE, **KNOWN[name].choices)
     first = {name: worker.run(order) for name, worker in running.items()}
     costs = {name: cost(worker.params(), images[:10_000], targets[:10_000]) for name, worker in running.items()}
-    runs: dict[str, list[float]] = {name: [] for name in running}
-    for _ in range(repeats):
-        for name, worker in running.items():
-            time.sleep(PAUSE)
-            runs[name].append(worker.run(order))
+    runs = in_turn(running, repeats, lambda worker: worker.run(order))
     for name, found in costs.items():
         same = costs[TWIN if name == "sklearn" else "jaxnet"]
         if name != TWIN and not abs(found - same) < 1e-3 * same:
@@ -132,13 +128,19 @@ def compare_trainings(
         same = begin[TWIN if name == "sklearn" else "jaxnet"]
         if not np.allclose(found, same, rtol=1e-3):
             raise RuntimeError(f"{name} finds {found} before the first step, jaxnet {same}: not the same evaluation")
+    runs = in_turn(running, repeats, lambda worker: worker.train(1, seed)[0])
+    seconds = {name: tables.middle(values) for name, values in runs.items()}
+    return {"seconds": seconds, "ratio": ratios(seconds)}
+
+
+def in_turn(running: dict[str, Worker], repeats: int, run: Callable[[Worker], float]) -> dict[str, list[float]]:
+    """The seconds of so many runs of each program, one of each after the other, each when the one before is quiet."""
     runs: dict[str, list[float]] = {name: [] for name in running}
     for _ in range(repeats):
         for name, worker in running.items():
             time.sleep(PAUSE)
-            runs[name].append(worker.train(1, seed)[0])
-    seconds = {name: tables.middle(values) for name, values in runs.items()}
-    return {"seconds": seconds, "ratio": ratios(seconds)}
+            runs[name].append(run(worker))
+    return runs
 
 
 def ratios(seconds: dict[str, tuple[float, float, float]]) -> dict[str, float]:

@@ -2,7 +2,6 @@
 
 import importlib
 import io
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,6 @@ import numpy as np
 from PIL import Image
 
 from jaxnet.files import write_whole
-
-_PYPLOT = "matplotlib.pyplot"
 
 if TYPE_CHECKING:
     import matplotlib.pyplot as plt
@@ -25,14 +22,9 @@ else:
         """matplotlib.pyplot, imported when it is first used: that takes half a second."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(importlib.import_module(_PYPLOT), name)
+            return getattr(importlib.import_module("matplotlib.pyplot"), name)
 
     plt = _Pyplot()
-
-
-def prepare() -> None:
-    """Imports what draws in a thread of its own, while a script computes what is to be drawn."""
-    threading.Thread(target=importlib.import_module, args=(_PYPLOT,), daemon=True).start()
 
 
 STYLES = [("#000000", "-"), ("#0072b2", "--"), ("#009e73", "-."), ("#d55e00", "-"), ("#cc79a7", ":"), ("#56b4e9", "--")]

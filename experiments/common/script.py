@@ -26,7 +26,7 @@ import tyro
 from tqdm import tqdm
 
 import jaxnet
-from experiments.common import drawing, saving
+from experiments.common import saving
 from experiments.common.choices import ChoiceError, refused
 from experiments.common.machine import Machine, banner, described, running_on
 from experiments.common.record import Record, check_writable, read_record, write_record
@@ -230,5 +230,4 @@ def load(name: str, limit: int | None) -> tuple[Dataset, Dataset, int]:
         train, test = jaxnet.load(name)
     classes = 1 + int(max(np.max(train.labels), np.max(test.labels)))
     few = slice(limit)
-    drawing.prepare()  # from now on others compute, and Python is free
     return Dataset(train.images[few], train.labels[few]), Dataset(test.images[few], test.labels[few]), classes
