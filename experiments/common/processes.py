@@ -8,6 +8,7 @@ import atexit
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -76,16 +77,22 @@ def all_or_none(choices: dict[str, Any], patience: float, kept: Callable[[], str
         yield
         watch.done()
     except BaseException as error:
-        if _is_of_jax(error):
+        if is_of_others(error):
             watch.find_who_is_missing()
         watch.tell(str(error) or type(error).__name__)
         atexit.register(_leave, 130 if isinstance(error, KeyboardInterrupt) else 1)
         raise
 
 
-def _is_of_jax(error: BaseException | None) -> bool:
-    """Whether something that JAX did together with the others has failed."""
-    return error is not None and (isinstance(error, jax.errors.JaxRuntimeError) or _is_of_jax(error.__cause__))
+def is_of_others(error: BaseException | None) -> bool:
+    """Whether the end of another process may be its cause: whether something that JAX did with them has failed.
+
+    What fails in XLA begins with the name of its status, and comes as JaxRuntimeError or, while an array is gathered,
+    as ValueError. Another error may have been made of it.
+    """
+    if error is None or isinstance(error, jax.errors.JaxRuntimeError) or re.match("[A-Z_]{4,}: ", str(error)):
+        return error is not None
+    return is_of_others(error.__cause__) or is_of_others(error.__context__)
 
 
 def _check_same(store: Any, choices: dict[str, Any], patience: float) -> None:
@@ -114,7 +121,7 @@ class _Watch:
         self._read_at = time.monotonic()
         self._last: dict[int, str] = {}
         self._ended: dict[int, str] = {}
-        self._ending = False
+        self._failed = threading.Event()
         self._beating = threading.Thread(target=self._beat, daemon=True)
         self._seeing = threading.Thread(target=self._see, daemon=True)
 
@@ -125,9 +132,8 @@ class _Watch:
     def find_who_is_missing(self) -> None:
         """Ends this process, where a process that is missing is the cause of its error, and otherwise returns."""
         self._patience = min(self._patience, 5 * BEAT)
-        time.sleep(self._patience + 5 * BEAT)
-        if self._ending:
-            self._seeing.join()  # which ends this process
+        self._failed.set()
+        self._seeing.join(self._patience + 10 * BEAT)  # where one is missing, that thread ends this process
 
     def tell(self, reason: str) -> None:
         """The others why this one ends; long enough before it does."""
@@ -172,20 +178,21 @@ class _Watch:
                 prepared = self._kept()
                 last_words.prepare(f"process 0 has ended or cannot be reached, so this one ends, too; {prepared}")
             for process, how in sorted(self._ended.items()):
-                if process in self._others and not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
+                if process not in self._others:
+                    continue
+                if self._failed.is_set() or not self._over.wait(3 * BEAT):  # it may end by the same cause by itself
                     self._end(process, how)
             process, seconds = most_silent(self._heard, self._read_at, time.monotonic())
             if seconds > self._patience and not self._over.is_set():
                 self._end(process, f"has not answered for {self._patience:g} seconds")
 
     def _end(self, process: int, how: str) -> None:
-        self._ending = True
         os.write(2, f"error: process {process} {how}, so this one ends, too; {self._kept()}\n".encode())
         if process > 0:
             with suppress(jax.errors.JaxRuntimeError):
                 self._write(_ENDED, how, process)
         if jax.process_index() == 0:
-            time.sleep(6 * BEAT)  # its store goes with it, by which the others find out
+            time.sleep(8 * BEAT)  # its store goes with it, by which the others find out
         os._exit(1)
 
 

@@ -4,10 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import pytest
 
 from experiments.common import last_words, saving
-from experiments.common.processes import most_silent
+from experiments.common.processes import is_of_others, most_silent
 from tests.attacks.processes import ATTACKS, attacked, faults
 
 
@@ -49,3 +50,19 @@ def test_it_is_process_0_that_is_silent_where_its_store_cannot_be_read():
     assert most_silent(heard, read_at=10.5, now=25.1) == (0, pytest.approx(15.1))
     assert most_silent(heard | {0: 24.9}, read_at=25.0, now=25.1) == (1, pytest.approx(15.8))
     assert most_silent({1: float("inf"), 2: 20.0}, read_at=25.0, now=25.1) == (2, pytest.approx(5.0))
+
+
+def test_an_error_that_was_made_of_one_of_jax_is_known():
+    def made_of(first: Exception) -> BaseException | None:
+        try:
+            try:
+                raise first
+            finally:
+                raise OSError("no checkpoint could be written")  # noqa: B012 (what Orbax does as it closes)
+        except OSError as error:
+            return error
+
+    assert is_of_others(jax.errors.JaxRuntimeError("connection reset"))
+    assert is_of_others(made_of(jax.errors.JaxRuntimeError("connection reset")))
+    assert is_of_others(made_of(ValueError("UNKNOWN: Gloo AllGather failed: Connection closed by peer")))
+    assert not is_of_others(made_of(ValueError("no such folder")))
