@@ -58,7 +58,7 @@ def test_an_error_that_was_made_of_one_of_jax_is_known():
             try:
                 raise first
             finally:
-                raise OSError("no checkpoint could be written")  # noqa: B012 (what Orbax does as it closes)
+                raise OSError("no checkpoint could be written")
         except OSError as error:
             return error
 
