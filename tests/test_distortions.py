@@ -52,6 +52,17 @@ def test_the_elastic_wobble_is_as_strong_as_its_formula():
     assert abs(middle.mean()) < 4 * foretold / np.sqrt(middle.size)
 
 
+@pytest.fixture(params=["cpu", "tpu"])
+def platform(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`warp` computes as it does on that one."""
+
+    def chosen(*arguments: jax.Array, **ways: Callable[..., jax.Array]) -> jax.Array:
+        return ways.get(request.param, ways["default"])(*arguments)
+
+    monkeypatch.setattr(jax.lax, "platform_dependent", chosen)
+
+
+@pytest.mark.usefixtures("platform")
 def test_warp_is_the_bilinear_interpolation_of_scipy():
     """Of a picture that is bright up to its border, from points half a pixel outside of it and far away, too."""
     bright = np.random.default_rng(0).uniform(0.5, 1.0, (SIDE, SIDE)).astype(np.float32)
@@ -63,6 +74,7 @@ def test_warp_is_the_bilinear_interpolation_of_scipy():
     np.testing.assert_allclose(distortions.warp(jnp.asarray(bright), displacement), expected, atol=1e-5)
 
 
+@pytest.mark.usefixtures("platform")
 def test_whole_pixels_are_moved_exactly(picture: np.ndarray):
     displacement = jnp.broadcast_to(jnp.array([2.0, -3.0])[:, None, None], (2, SIDE, SIDE))
     moved = np.asarray(distortions.warp(jnp.asarray(picture), displacement))

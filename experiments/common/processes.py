@@ -184,7 +184,7 @@ class _Watch:
                     self._end(process, how)
             process, seconds = most_silent(self._heard, self._read_at, time.monotonic())
             if seconds > self._patience and not self._over.is_set():
-                self._end(process, f"has not answered for {self._patience:g} seconds")
+                self._end(process, f"has not answered for {seconds:.0f} seconds")
 
     def _end(self, process: int, how: str) -> None:
         os.write(2, f"error: process {process} {how}, so this one ends, too; {self._kept()}\n".encode())

@@ -24,6 +24,7 @@ LIMIT = 30.0
 RUN = "--data digits.npz --batch-size 100 --epochs 100000 --rate 1 --save-epochs 1"
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = r"so this one ends, too; the newest checkpoint is \S*checkpoints/\d+: go on with --resume"
+SILENT = r"has not answered for \d+ seconds"
 BEGAN = r"so this one ends, too; nothing is kept in \S*out"
 
 
@@ -49,14 +50,10 @@ class Ending:
 
 
 ATTACKS = {
-    "the last one killed": Attack(-1, f"process VICTIM has not answered for 5 seconds, {CHECKPOINT}", signal.SIGKILL),
+    "the last one killed": Attack(-1, f"process VICTIM {SILENT}, {CHECKPOINT}", signal.SIGKILL),
     "the first one killed": Attack(0, f"process 0 has ended or cannot be reached, {CHECKPOINT}", signal.SIGKILL),
-    "the last one stopped": Attack(
-        -1, f"process VICTIM has not answered for PATIENCE seconds, {CHECKPOINT}", signal.SIGSTOP
-    ),
-    "the first one stopped": Attack(
-        0, f"process 0 has not answered for PATIENCE seconds, {CHECKPOINT}", signal.SIGSTOP
-    ),
+    "the last one stopped": Attack(-1, f"process VICTIM {SILENT}, {CHECKPOINT}", signal.SIGSTOP),
+    "the first one stopped": Attack(0, f"process 0 {SILENT}, {CHECKPOINT}", signal.SIGSTOP),
     "another seed": Attack(
         -1, "process VICTIM was started with seed 5 and process 0 with 0; start all of them alike",
         options=("--seed", "5"),
