@@ -76,7 +76,7 @@ __all__ = [
     "dataset",
     "one_hot",
     "distort",
-    # Rolling downhill (descent.py, training.py, history.py)
+    # Rolling downhill (descent.py, history.py, training.py)
     "State",
     "step",
     "epoch",

@@ -1,13 +1,12 @@
 """Training: descent, epoch after epoch, and the history of it.
 
-`train` takes one network downhill, or with `rates` many at once. It jits one function, an epoch, with the data and the
-parameters as its arguments; the host only shuffles, reads the clock and the cost, and stops where it must.
+`train` takes one network downhill, or with `rates` many at once. What is computed is in `programs`; here the host only
+starts one after the other, reads the clock and the cost, and stops where it must.
 """
 
 import functools
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -16,15 +15,15 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key
 
-from jaxnet import devices
+from jaxnet import devices, programs
 from jaxnet.checkpoint import Checkpoint, Checkpoints, keeping, newest
-from jaxnet.cost import Mean, in_chunks
+from jaxnet.cost import Mean
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
-from jaxnet.data import Dataset, as_bytes, check, from_bytes, on_bytes, one_hot
-from jaxnet.descent import Info, State, epoch, step
-from jaxnet.history import Examples, History, Metrics, Row, columns, evaluate, rows_of, written
-from jaxnet.identity import Identity, of_arrays, of_program
+from jaxnet.data import Dataset, as_bytes, check, one_hot
+from jaxnet.descent import State
+from jaxnet.history import Examples, History, Row, columns, rows_of, written
+from jaxnet.identity import Identity, of_arrays
 from jaxnet.kinds import (
     as_numpy,
     check_cost,
@@ -37,16 +36,7 @@ from jaxnet.kinds import (
 )
 from jaxnet.memory import check_fits, needed_by
 from jaxnet.network import Params, sizes_of
-from jaxnet.order import shuffled
-
-Distortion = Callable[[Key[Array, ""], Float[Array, " pixels"]], Float[Array, " pixels"]]
-"""An image as another hand could have written it, by a key."""
-
-Optimizer = optax.GradientTransformation | Callable[[Array], optax.GradientTransformation]
-"""One transformation, or a function that makes one of a rate."""
-
-_DISTORTIONS = np.uint32(2**32 - 1)
-"""Folded into the key, it makes that of the distortions; the number of no epoch."""
+from jaxnet.programs import Distortion, Optimizer
 
 
 class Diverged(FloatingPointError):  # noqa: N818
@@ -152,18 +142,18 @@ def train(
     check_whole(1, epochs=epochs, evaluate_every=evaluate_every, chunk_size=chunk_size)
     evaluate_on = n if evaluate_on is None else evaluate_on
     check_whole(1, n, evaluate_on=evaluate_on)
-    over = _Over(chunk_size, population=rates is not None)
+    over = programs.Over(chunk_size, population=rates is not None)
     move = functools.partial(
-        _epoch, over=over, batch_size=batch_size, optimizer=optimizer, cost=cost, gradient=gradient
+        programs.epoch, over=over, batch_size=batch_size, optimizer=optimizer, cost=cost, gradient=gradient
     )
     normed = (gradient or jax.grad(cost)) if gradient_norm else None
-    measure = functools.partial(_evaluate, over=over, cost=cost, accuracy=accuracy, gradient=normed)
-    remake = functools.partial(_distorted, distort=distort, chunk_size=chunk_size)
+    measure = functools.partial(programs.evaluation, over=over, cost=cost, accuracy=accuracy, gradient=normed)
+    remake = functools.partial(programs.distorted, distort=distort, chunk_size=chunk_size)
     # Between two evaluations lies a stretch of one epoch, or several epochs.
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
     epochs_per_evaluation = max(1, evaluate_every // steps_an_epoch)
 
-    state, found = _fresh(params, rates, optimizer=optimizer), None
+    state, found = programs.fresh(params, rates, optimizer=optimizer), None
     # What the run is takes a fifth of a second to tell: only where a checkpoint, or another process, asks for it.
     run = functools.cache(
         functools.partial(
@@ -190,7 +180,7 @@ def train(
                 "starting parameters": params,
             },
             programs=functools.partial(
-                _programs,
+                programs.fingerprints,
                 jax.eval_shape(lambda state: state, state),  # the state itself will be overwritten
                 rates, examples, targets, tests, evaluate_on,
                 move=functools.partial(move, size=min(stretch, n)), measure=measure, remake=remake,
@@ -216,16 +206,16 @@ def train(
 
     started = time.perf_counter()
     if batch_size < n:
-        _shuffle.lower(key, 0, n=n).compile()
+        programs.order.lower(key, 0, n=n).compile()
     seen: Any = images
     if distort is not None:
-        lowered = _distorted.lower(key, 0, images, **remake.keywords)
+        lowered = programs.distorted.lower(key, 0, images, **remake.keywords)
         lowered.compile()
         seen = devices.replicate(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
     for size in {min(stretch, n), n % stretch or stretch}:
-        program = _epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
+        program = programs.epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
         check_fits(f"an epoch in batches of {batch_size:,}", needed_by(program))
-    _evaluate.lower(state.params, evaluated, tests, **measure.keywords).compile()
+    programs.evaluation.lower(state.params, evaluated, tests, **measure.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
     def evaluate_now() -> None:
@@ -256,7 +246,7 @@ def train(
             return result()
         started = time.perf_counter()
         for index in range(done // n, epochs):
-            order = in_turn if batch_size == n else _shuffle(key, index, n=n)
+            order = in_turn if batch_size == n else programs.order(key, index, n=n)
             if distort is not None:
                 seen = None  # the last epoch's make room before this one's are made
                 seen = remake(key, index, images)
@@ -278,142 +268,8 @@ def train(
     return result()
 
 
-@dataclass(frozen=True)
-class _Over:
-    """Takes a mean over many examples kept as bytes, in chunks; of one network, each chunk is scattered."""
-
-    chunk_size: int
-    population: bool
-
-    def __call__(self, mean: Mean) -> Mean:
-        if self.population:
-            return in_chunks(on_bytes(mean), self.chunk_size)
-        return in_chunks(devices.data_parallel(on_bytes(mean)), self.chunk_size * devices.number())
-
-
-@functools.partial(
-    jax.jit,
-    static_argnames=("size", "over", "batch_size", "optimizer", "cost", "gradient"),
-    donate_argnames="state",
-)
-def _epoch(
-    state: State,
-    rates: Array | None,
-    images: Array,
-    targets: Array,
-    order: Array,
-    start: Array | int,
-    *,
-    size: int,
-    over: _Over,
-    batch_size: int,
-    optimizer: Optimizer,
-    cost: Mean,
-    gradient: Mean | None,
-) -> State:
-    """The stretch of an epoch that begins at `start` in the order and is `size` examples long."""
-    # A line search differentiates the cost once more: by chunk again, so that no chunk's activations are kept for it.
-    means = {"cost": over(jax.checkpoint(cost)), "gradient": over(gradient or jax.grad(cost))}
-    order = jax.lax.dynamic_slice_in_dim(order, start, size)
-
-    def one_network(state: State, rate: Array | None) -> State:
-        rule = _of_rate(optimizer, rate)
-        return epoch(state, images, targets, order, batch_size=batch_size, optimizer=rule, **means)
-
-    return jax.vmap(one_network)(state, rates) if over.population else one_network(state, None)
-
-
-@functools.partial(jax.jit, static_argnames=("over", "cost", "accuracy", "gradient"))
-def _evaluate(params: Params, train: Examples, test: Examples | None, *, over: _Over, **means: Any) -> Metrics:
-    def one_network(params: Params) -> Metrics:
-        return evaluate(params, train, test, over=over, **means)
-
-    return devices.gather(jax.vmap(one_network)(params) if over.population else one_network(params))
-
-
-@functools.partial(jax.jit, static_argnames=("distort", "chunk_size"))
-def _distorted(key: Array, index: Array | int, images: Array, *, distort: Distortion, chunk_size: int) -> Array:
-    """All images, each distorted by a key of its own, a chunk at a time and each chunk shared out among the devices."""
-    key, n = jax.random.fold_in(jax.random.fold_in(key, _DISTORTIONS), index), len(images)
-
-    def one(row: Array, image: Array) -> Array:
-        return distort(jax.random.fold_in(key, row), from_bytes(image))
-
-    def chunk(rows: Array) -> Array:
-        return devices.gather(jax.vmap(one)(*devices.scatter((rows, images[rows]))))
-
-    size = min(chunk_size * devices.number(), n)
-    chunks = jax.lax.map(chunk, (jnp.arange(-(-n // size) * size) % n).reshape(-1, size))
-    return chunks.reshape(-1, *chunks.shape[2:])[:n]
-
-
-@functools.partial(jax.jit, static_argnames="optimizer")
-def _fresh(params: Params, rates: Array | None, *, optimizer: Optimizer) -> State:
-    """To begin with: in memory of its own, which the epochs may overwrite."""
-
-    def one_network(params: Any, rate: Array | None) -> State:
-        return State(jax.tree.map(jnp.copy, params), _of_rate(optimizer, rate).init(params))
-
-    return one_network(params, None) if rates is None else jax.vmap(one_network)(params, rates)
-
-
-_shuffle = jax.jit(shuffled, static_argnames="n")
-
-
-def _of_rate(optimizer: Optimizer, rate: Array | None) -> optax.GradientTransformation:
-    return optimizer if isinstance(optimizer, optax.GradientTransformation) else optimizer(rate)  # type: ignore
-
-
 def _identity(*, choices: dict[str, Any], data: dict[str, Any], programs: Callable[[], dict[str, str]]) -> Identity:
     return Identity(choices, {name: of_arrays(arrays) for name, arrays in data.items()}, programs())
-
-
-def _programs(
-    state: State,
-    rates: Array | None,
-    examples: Examples,
-    targets: Array,
-    tests: Examples | None,
-    evaluate_on: int,
-    *,
-    move: Any,
-    measure: Any,
-    remake: Any,
-) -> dict[str, str]:
-    """Fingerprints of what a run computes: first its parts, which tell what differs, then the whole."""
-    images, choices = examples[0], move.keywords
-    n, rule = len(images), {name: choices[name] for name in ("optimizer", "cost", "gradient")}
-    cost, gradient, distort = rule["cost"], rule["gradient"], remake.keywords["distort"]
-    one, rate = state, None
-    if rates is not None:
-        one, rate = jax.eval_shape(lambda many: jax.tree.map(lambda leaf: leaf[0], many), (state, rates))
-    batch = jax.eval_shape(lambda: (from_bytes(images[: choices["batch_size"]]), targets[: choices["batch_size"]]))
-    found = {
-        "cost": of_program(jax.jit(cost), one.params, *batch),
-        "gradient": of_program(jax.jit(gradient or jax.grad(cost)), one.params, *batch),
-        "optimizer (its rule, rate, momentum or schedule)": of_program(_step, one, rate, *batch, **rule),
-    }
-    seen, key = images, jax.random.key(0)
-    if choices["batch_size"] < n:
-        found["order of the examples"] = of_program(_shuffle, key, 0, n=n)
-    if distort is not None:
-        found["distortion"] = of_program(_distorted, key, 0, images, **remake.keywords)
-        seen = jax.eval_shape(remake, key, 0, images)
-    evaluated = jax.eval_shape(lambda: jax.tree.map(lambda part: part[:evaluate_on], examples))
-    found["cost, accuracy or gradient_norm of the history"] = of_program(
-        _evaluate, state.params, evaluated, tests, **measure.keywords
-    )
-    found["program of an epoch"] = of_program(
-        _epoch, state, rates, seen, targets, jnp.arange(n, dtype=jnp.int32), 0, **choices
-    )
-    return found
-
-
-@functools.partial(jax.jit, static_argnames=("optimizer", "cost", "gradient"))
-def _step(
-    state: State, rate: Array | None, images: Array, targets: Array, *, optimizer: Optimizer, **means: Any
-) -> tuple[State, Info]:
-    return step(state, images, targets, optimizer=_of_rate(optimizer, rate), **means)
 
 
 def _in_words(function: Any) -> str | None:

@@ -54,7 +54,7 @@ def test_eight_devices_come_to_the_numbers_of_one():
 
 TRAVELS = """
 import re, jax, jax.numpy as jnp, jaxnet, optax
-from jaxnet import devices, training
+from jaxnet import devices, programs
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 optimizer, n = optax.sgd(0.25), 2000
@@ -63,9 +63,9 @@ with jax.set_mesh(devices.mesh()):
     state = devices.replicate(jaxnet.State(params, optimizer.init(params)))
     examples = devices.replicate((jnp.zeros((n, 784), jnp.uint8), jnp.zeros((n, 10)), jnp.arange(n)))
     for batch_size in (10, 100, n):
-        epoch = training._epoch.lower(
+        epoch = programs.epoch.lower(
             state, None, *examples, 0, size=n,
-            over=training._Over(125, population=False),
+            over=programs.Over(125, population=False),
             batch_size=batch_size, optimizer=optimizer, cost=jaxnet.cost, gradient=None,
         )
         text = epoch.compile().as_text()

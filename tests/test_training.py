@@ -11,9 +11,8 @@ import pytest
 from sklearn import datasets, preprocessing
 
 import jaxnet
-from jaxnet import Dataset, State
+from jaxnet import Dataset, State, programs
 from jaxnet.order import shuffled
-from jaxnet.training import _epoch, _Over
 from tests import by_numpy
 
 close = functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-5)
@@ -248,7 +247,7 @@ def test_a_population_shares_its_first_layers_product(few: Dataset):
 
     params, rates = population([0, 1, 2]), jnp.full(3, 0.5)
     state = State(params, jax.vmap(lambda p, rate: optax.sgd(rate).init(p))(params, rates))
-    text = _epoch.lower(
+    text = programs.epoch.lower(
         state,
         rates,
         jnp.asarray(few.images),
@@ -260,7 +259,7 @@ def test_a_population_shares_its_first_layers_product(few: Dataset):
         optimizer=optax.sgd,
         cost=jaxnet.cost,
         gradient=None,
-        over=_Over(1000, population=True),
+        over=programs.Over(1000, population=True),
     ).as_text()
     products = [line for line in text.splitlines() if "dot_general" in line and "784" in line]
     assert len(products) == 2  # forward, and the gradient of the first weights

@@ -59,7 +59,7 @@ MUTANTS = {
     "names of theirs left out": Mutant("identity", "for name in {**ours, **theirs} if", "for name in ours if"),
     "test examples have no fingerprint": Mutant("training", '"test images and labels": tests,', ""),
     "last smaller batch is no step": Mutant("training", "steps - -size // batch_size", "steps + size // batch_size"),
-    "one distortion for all images": Mutant("training", "distort(jax.random.fold_in(key, row), ", "distort(key, "),
+    "one distortion for all images": Mutant("programs", "distort(jax.random.fold_in(key, row), ", "distort(key, "),
     "factor 2 of the jackknife": Mutant("landscape", "squared_mean - 2 * along /", "squared_mean - along /"),
     "output's name for old files": Mutant("export", 'metadata.get("output", ', 'metadata.get("activation", '),
     "shared bytes counted twice": Mutant("memory", "- found.alias_size_in_bytes", "+ found.alias_size_in_bytes"),
