@@ -78,6 +78,8 @@ class Config:
     """Decides initial weights, order and distortions."""
     limit: int | None = None
     """Only the first so many training and test images."""
+    shard_images: bool = False
+    """Each of several devices keeps its part of the images only, for more than fit on one."""
     saving: Saving = field(default_factory=Saving)
 
 
@@ -131,6 +133,7 @@ def run(config: Config, folder: Path) -> script.Record:
                 test=judged if config.held_out else None,
                 progress=progress,
                 checkpoints=kept,
+                shard_images=config.shard_images,
                 **choices,
             )
         except jaxnet.Diverged as diverged:

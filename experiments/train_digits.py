@@ -62,6 +62,8 @@ class Config:
     """Decides the initial weights and the order of the examples."""
     limit: int | None = None
     """Only the first so many training and test images."""
+    shard_images: bool = False
+    """Each of several devices keeps its part of the images only, for more than fit on one."""
     from_file: Annotated[Path | None, tyro.conf.arg(name="from")] = None
     """Classify with the network in this file instead of training; its activation functions are those of the file."""
     saving: Saving = field(default_factory=Saving)
@@ -128,6 +130,7 @@ def trained(
                 gradient=by_hand if config.gradient == "by_hand" else None,
                 progress=progress,
                 checkpoints=checkpoints(folder, config),
+                shard_images=config.shard_images,
             )
         except jaxnet.Diverged as diverged:
             results["history"] = diverged.history._asdict()

@@ -133,18 +133,27 @@ def as_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> Float[Array, "n p
     >>> as_bytes(np.array([[0.0, 51 / 255, 1.0]], np.float32))
     Array([[  0,  51, 255]], dtype=uint8)
     """
+    return jax.device_put(as_host_bytes(images))
+
+
+def as_host_bytes(images: Float[Array | np.ndarray, "n pixels"]) -> np.ndarray:
+    """The same in this machine's memory, for images that do not fit on one device.
+
+    >>> as_host_bytes(np.array([[0.0, 51 / 255, 1.0]], np.float32))
+    array([[  0,  51, 255]], dtype=uint8)
+    """
     check_rows(images=images)
     values = as_numpy("images", images)
     if values.dtype != np.float32:
-        return jnp.asarray(images)
+        return values
     pixels = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), 200):  # so many at a time stay in the processor's cache
         some = slice(start, start + 200)
         with np.errstate(invalid="ignore", over="ignore"):  # what does not fit into a byte is seen below
             pixels[some] = np.rint(255 * values[some])
         if not np.array_equal(pixels[some] / np.float32(255), values[some]):
-            return jnp.asarray(images)
-    return jax.device_put(pixels)
+            return values
+    return pixels
 
 
 def from_bytes(pixels: Float[Array, "*n"] | UInt8[Array, "*n"]) -> Float[Array, "*n"]:

@@ -27,10 +27,11 @@ from jaxnet.cost import Mean
 
 Tree = TypeVar("Tree")
 
-_AXIS = "devices"
+AXIS = "devices"
+"""Of every mesh."""
 _FACTS = 64
 _REPLICATED = PartitionSpec()
-_SHARDED = PartitionSpec(_AXIS)
+_SHARDED = PartitionSpec(AXIS)
 
 
 class Mismatch(ValueError):  # noqa: N818
@@ -43,7 +44,7 @@ def mesh(devices: Sequence[Any] | None = None) -> Mesh:
     >>> mesh().axis_names
     ('devices',)
     """
-    return Mesh(np.array(jax.devices() if devices is None else devices), (_AXIS,))
+    return Mesh(np.array(jax.devices() if devices is None else devices), (AXIS,))
 
 
 def number() -> int:
@@ -120,6 +121,11 @@ def gather(tree: Tree) -> Tree:
 def scatter(tree: Tree) -> Tree:
     """Within `jit`: to each device its part of the rows of whole arrays. Any number of rows will do."""
     return _constrained(gather(tree), _SHARDED)
+
+
+def split(tree: Tree) -> Tree:
+    """Within `jit`: the rows of the arrays lie on the devices, to each its part."""
+    return _constrained(tree, _SHARDED)
 
 
 def _constrained(tree: Tree, spec: PartitionSpec) -> Tree:

@@ -162,6 +162,13 @@ def check_whole(low: float | int = -math.inf, high: int | None = None, /, **numb
             raise ValueError(f"{name} is {value}; it must be {expected}")
 
 
+def check_flag(**flags: Any) -> None:
+    """Raises TypeError where one of these is neither True nor False."""
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} is {described(value)}; expected True or False")
+
+
 def check_index(number: int, of: str, **index: Any) -> None:
     """Raises TypeError for no whole number, IndexError, with the valid range, for one not in 0 ... number - 1."""
     ((name, value),) = index.items()

@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Key
 
-from jaxnet import descent, devices
+from jaxnet import descent, devices, sharded
 from jaxnet.cost import Mean, in_chunks
 from jaxnet.data import from_bytes, on_bytes
 from jaxnet.descent import Info, State
@@ -23,6 +23,7 @@ from jaxnet.history import Examples, Metrics, evaluate
 from jaxnet.identity import of_program
 from jaxnet.network import Params
 from jaxnet.order import shuffled
+from jaxnet.sharded import Sharded
 
 Distortion = Callable[[Key[Array, ""], Float[Array, " pixels"]], Float[Array, " pixels"]]
 """An image as another hand could have written it, by a key."""
@@ -44,7 +45,14 @@ class Over:
     def __call__(self, mean: Mean) -> Mean:
         if self.population:
             return in_chunks(on_bytes(mean), self.chunk_size)
-        return in_chunks(devices.data_parallel(on_bytes(mean)), self.chunk_size * devices.number())
+        of_arrays = in_chunks(devices.data_parallel(on_bytes(mean)), self.chunk_size * devices.number())
+        of_sharded = sharded.over(on_bytes(mean), self.chunk_size)
+
+        def where_they_are(params: Params, images: Any, answers: Any) -> Any:
+            mean: Any = of_sharded if isinstance(images, Sharded) else of_arrays
+            return mean(params, images, answers)
+
+        return where_they_are
 
 
 @functools.partial(
@@ -55,8 +63,8 @@ class Over:
 def epoch(
     state: State,
     rates: Array | None,
-    images: Array,
-    targets: Array,
+    images: Any,
+    targets: Any,
     order: Array,
     start: Array | int,
     *,
@@ -67,16 +75,29 @@ def epoch(
     cost: Mean,
     gradient: Mean | None,
 ) -> State:
-    """The stretch of an epoch that begins at `start` in the order and is `size` examples long."""
+    """The stretch of an epoch that begins at `start` in the order and is `size` examples long.
+
+    Images and targets are arrays, or both sharded.
+    """
     # A line search differentiates the cost once more: by chunk again, so that no chunk's activations are kept for it.
     means = {"cost": over(jax.checkpoint(cost)), "gradient": over(gradient or jax.grad(cost))}
     order = jax.lax.dynamic_slice_in_dim(order, start, size)
+    if isinstance(images, Sharded):
+        order = images.place(order)
+        if batch_size == len(images):  # all of them, each where it is
+            means = {name: _refilling(mean, images, targets) for name, mean in means.items()}
+            batch_size, order = len(images.array), jnp.arange(len(images.array))
+        images, targets = images.array, targets.array
 
     def one_network(state: State, rate: Array | None) -> State:
         rule = _of_rate(optimizer, rate)
         return descent.epoch(state, images, targets, order, batch_size=batch_size, optimizer=rule, **means)
 
     return jax.vmap(one_network)(state, rates) if over.population else one_network(state, None)
+
+
+def _refilling(mean: Any, images: Sharded, targets: Sharded) -> Mean:
+    return lambda params, *rows: mean(params, images.refilled(rows[0]), targets.refilled(rows[1]))
 
 
 @functools.partial(jax.jit, static_argnames=("over", "cost", "accuracy", "gradient"))
@@ -90,12 +111,17 @@ def evaluation(params: Params, train: Examples, test: Examples | None, *, over: 
 
 
 @functools.partial(jax.jit, static_argnames=("distort", "chunk_size"))
-def distorted(key: Array, index: Array | int, images: Array, *, distort: Distortion, chunk_size: int) -> Array:
+def distorted(
+    key: Array, index: Array | int, images: Array | Sharded, *, distort: Distortion, chunk_size: int
+) -> Array | Sharded:
     """All images, each distorted by a key of its own, a chunk at a time and each chunk shared out among the devices."""
     key, n = jax.random.fold_in(jax.random.fold_in(key, _DISTORTIONS), index), len(images)
 
     def one(row: Array, image: Array) -> Array:
         return distort(jax.random.fold_in(key, row), from_bytes(image))
+
+    if isinstance(images, Sharded):
+        return sharded.mapped(one, images, chunk_size)
 
     def chunk(rows: Array) -> Array:
         return devices.gather(jax.vmap(one)(*devices.scatter((rows, images[rows]))))
@@ -126,9 +152,9 @@ def _of_rate(optimizer: Optimizer, rate: Array | None) -> optax.GradientTransfor
 def fingerprints(
     state: State,
     rates: Array | None,
-    examples: Examples,
-    targets: Array,
-    tests: Examples | None,
+    examples: tuple[np.ndarray, np.ndarray],
+    targets: np.ndarray,
+    tests: tuple[np.ndarray, np.ndarray] | None,
     evaluate_on: int,
     *,
     move: Any,
@@ -142,7 +168,9 @@ def fingerprints(
     one, rate = state, None
     if rates is not None:
         one, rate = jax.eval_shape(lambda many: jax.tree.map(lambda leaf: leaf[0], many), (state, rates))
-    batch = jax.eval_shape(lambda: (from_bytes(images[: choices["batch_size"]]), targets[: choices["batch_size"]]))
+    batch = jax.eval_shape(
+        lambda: (from_bytes(jnp.asarray(images[: choices["batch_size"]])), targets[: choices["batch_size"]])
+    )
     found = {
         "cost": of_program(jax.jit(cost), one.params, *batch),
         "gradient": of_program(jax.jit(gradient or jax.grad(cost)), one.params, *batch),

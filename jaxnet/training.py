@@ -20,13 +20,14 @@ from jaxnet.checkpoint import Checkpoint, Checkpoints, keeping, newest
 from jaxnet.cost import Mean
 from jaxnet.cost import accuracy as mean_accuracy
 from jaxnet.cost import cost as mean_cost
-from jaxnet.data import Dataset, as_bytes, check, one_hot
+from jaxnet.data import Dataset, as_host_bytes, check, one_hot
 from jaxnet.descent import State
-from jaxnet.history import Examples, History, Row, columns, rows_of, written
+from jaxnet.history import History, Row, columns, rows_of, written
 from jaxnet.identity import Identity, of_arrays
 from jaxnet.kinds import (
     as_numpy,
     check_cost,
+    check_flag,
     check_function,
     check_key,
     check_optional,
@@ -37,6 +38,7 @@ from jaxnet.kinds import (
 from jaxnet.memory import check_fits, needed_by
 from jaxnet.network import Params, sizes_of
 from jaxnet.programs import Distortion, Optimizer
+from jaxnet.sharded import Sharded, shard
 
 
 class Diverged(FloatingPointError):  # noqa: N818
@@ -72,6 +74,7 @@ def train(
     progress: Callable[[History], None] | None = None,
     distort: Distortion | None = None,
     checkpoints: Checkpoints | None = None,
+    shard_images: bool = False,
 ) -> tuple[Params, History]:
     """Descends from `params`, and writes a history.
 
@@ -102,6 +105,9 @@ def train(
     - `checkpoints` says where and how often the run is saved. A resumed run ends with the very bits of one that was
       never stopped; one that differs in anything that decides those bits is refused. Ctrl-C and SIGTERM then save
       before they raise `Interrupted`.
+
+    - `shard_images` is for examples that do not fit on one device: each device of the mesh keeps its part of them, and
+      a batch takes its rows from all. Not for a population, of which each device has its own networks.
 
     Under `jax.set_mesh(devices.mesh())` the examples of each batch are shared out among the devices, or the networks of
     a population. The given `params` stay as they are. Raises ValueError for arguments out of bounds and data that do
@@ -135,6 +141,9 @@ def train(
     rates = None if rates is None else _checked_rates(rates, params)
     examples, targets = _examples("dataset", params, dataset)
     tests = None if test is None else _examples("test", params, test)[0]
+    check_flag(gradient_norm=gradient_norm, shard_images=shard_images)
+    if shard_images and rates is not None:
+        raise ValueError("shard_images is True, and rates are given: each network of a population needs all images")
     n = len(dataset.images)
     check_whole(1, n, batch_size=batch_size)
     steps_an_epoch = -(-n // batch_size)
@@ -201,8 +210,14 @@ def train(
     networks = None if rates is None else len(rates)
     state, rates = devices.replicate((state, rates)) if networks is None else _shard((state, rates), networks)
     in_turn = devices.replicate(jax.device_put(np.arange(n, dtype=np.int32)))
-    examples, targets, tests = devices.replicate((examples, targets, tests))
-    images, evaluated = examples[0], jax.tree.map(lambda part: part[:evaluate_on], examples)
+    everything = (examples, targets, tests)
+    if shard_images and devices.number() > 1:
+        examples, targets, tests = jax.tree.map(shard, everything)
+        evaluated = tuple(part.first(evaluate_on) for part in examples)
+    else:
+        examples, targets, tests = devices.replicate(jax.device_put(everything))
+        evaluated = tuple(part[:evaluate_on] for part in examples)
+    images = examples[0]
 
     started = time.perf_counter()
     if batch_size < n:
@@ -211,7 +226,7 @@ def train(
     if distort is not None:
         lowered = programs.distorted.lower(key, 0, images, **remake.keywords)
         lowered.compile()
-        seen = devices.replicate(jnp.zeros(lowered.out_info.shape, lowered.out_info.dtype))
+        seen = _zeros(lowered.out_info, images)
     for size in {min(stretch, n), n % stretch or stretch}:
         program = programs.epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
         check_fits(f"an epoch in batches of {batch_size:,}", needed_by(program))
@@ -293,6 +308,13 @@ def _checkpoint(state: State, rows: list[Row], progress: tuple[int, int, float])
     return Checkpoint(_named(state) | past, {"progress": progress})
 
 
+def _zeros(like: Any, images: Array | Sharded) -> Array | Sharded:
+    """Of this type and shape, where the images are."""
+    if isinstance(images, Sharded):
+        return images.refilled(jnp.zeros(like.array.shape, like.array.dtype, device=images.array.sharding))
+    return devices.replicate(jnp.zeros(like.shape, like.dtype))
+
+
 def _named(state: State) -> dict[str, np.ndarray]:
     leaves = (
         (path, jax.random.key_data(leaf) if _is_key(leaf) else leaf) for path, leaf in jax.tree.leaves_with_path(state)
@@ -358,14 +380,14 @@ def _checked_rates(rates: Sequence[float] | Array | np.ndarray, params: Params) 
     return jnp.asarray(rates, params[0].weights.dtype)
 
 
-def _examples(name: str, params: Params, data: Dataset) -> tuple[Examples, Array]:
-    """The examples, and the targets of their labels."""
+def _examples(name: str, params: Params, data: Dataset) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """The examples, and the targets of their labels; not on a device yet."""
     n_in, *_, n_out = sizes_of(params)
     try:
         check(data, name)
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
-        targets = one_hot(data.labels, n_out)
-        return (as_bytes(data.images), jax.device_put(np.asarray(data.labels, np.int32))), targets
+        targets = np.asarray(one_hot(data.labels, n_out))
+        return (as_host_bytes(data.images), np.asarray(data.labels, np.int32)), targets
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error

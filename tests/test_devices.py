@@ -1,6 +1,8 @@
 """Many devices and many processes come to the numbers of one, and send no more than the gradient."""
 
 import json
+import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,10 +30,10 @@ def far(one, other):
     pairs = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
     return max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in pairs)
 
-def compare(*arguments, **choices):
+def compare(*arguments, sharded=False, **choices):
     one = jaxnet.train(order, *arguments, epochs=1, test=tests, **choices)
     with jax.set_mesh(devices.mesh()):
-        eight = jaxnet.train(order, *arguments, epochs=1, test=tests, **choices)
+        eight = jaxnet.train(order, *arguments, epochs=1, test=tests, shard_images=sharded, **choices)
     assert jax.tree.map(jnp.shape, one[0]) == jax.tree.map(jnp.shape, eight[0])
     return max(far(one[0], eight[0]), far(one[1].train_cost, eight[1].train_cost))
 
@@ -40,6 +42,12 @@ for batch_size in (10, 64, 2003):
 wobble = functools.partial(jaxnet.distort, alpha=34.0, rotation=15.0)
 print(compare(params, few, optax.sgd(0.25), batch_size=64, chunk_size=100, distort=wobble))
 stacked, rates = jax.vmap(jaxnet.init)(jax.random.split(start, 10)), np.linspace(0.1, 1, 10)
+for batch_size in (10, 64, 2003):
+    print(compare(params, few, optax.sgd(0.25), batch_size=batch_size, chunk_size=100, evaluate_on=1001, sharded=True))
+print(compare(params, few, optax.sgd(0.25), batch_size=64, chunk_size=100, distort=wobble, sharded=True))
+print(compare(params, few, optax.lbfgs(), batch_size=2003, sharded=True))
+five = jaxnet.Dataset(*(part[:5] for part in train))
+print(compare(params, five, optax.sgd(0.25), batch_size=2, sharded=True))
 print(compare(stacked, few, optax.sgd, rates=rates, batch_size=10))
 """
 
@@ -48,13 +56,13 @@ print(compare(stacked, few, optax.sgd, rates=rates, batch_size=10))
 def test_eight_devices_come_to_the_numbers_of_one():
     found = subprocess.run([sys.executable, "-c", EIGHT], capture_output=True, text=True, check=True)
     differences = [float(line) for line in found.stdout.split()]
-    assert len(differences) == 5
+    assert len(differences) == 11
     assert max(differences) < 1e-5
 
 
 TRAVELS = """
-import re, jax, jax.numpy as jnp, jaxnet, optax
-from jaxnet import devices, programs
+import re, sys, jax, jax.numpy as jnp, jaxnet, numpy as np, optax
+from jaxnet import devices, programs, sharded
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_num_cpu_devices", 8)
 optimizer, n = optax.sgd(0.25), 2000
@@ -62,39 +70,61 @@ params = jaxnet.init(jax.random.key(0))
 with jax.set_mesh(devices.mesh()):
     state = devices.replicate(jaxnet.State(params, optimizer.init(params)))
     examples = devices.replicate((jnp.zeros((n, 784), jnp.uint8), jnp.zeros((n, 10)), jnp.arange(n)))
+    if len(sys.argv) > 1:
+        examples = *(sharded.shard(np.zeros((n, size), kind)) for size, kind in ((784, "u1"), (10, "f4"))), examples[2]
     for batch_size in (10, 100, n):
         epoch = programs.epoch.lower(
             state, None, *examples, 0, size=n,
             over=programs.Over(125, population=False),
             batch_size=batch_size, optimizer=optimizer, cost=jaxnet.cost, gradient=None,
-        )
-        text = epoch.compile().as_text()
+        ).compile()
         ways = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
-        print(*re.findall(rf"= (.*?) ({ways})(?:-start)?\\(", text), sep="\\n")
-        print("-")
+        print(*re.findall(rf"= (.*?) ({ways})(?:-start)?\\(", epoch.as_text()), sep="\\n")
+        print("-", epoch.memory_analysis().argument_size_in_bytes)
 """
 
 
+def travelling(*arguments: str) -> list[tuple[list[tuple[str, str]], int]]:
+    """Of epochs in batches of 10, of 100 and of all: shapes and ways of what travels, and what each device keeps."""
+    found = subprocess.run([sys.executable, "-c", TRAVELS, *arguments], capture_output=True, text=True, check=True)
+    *epochs, _ = re.split(r"(- \d+\n)", found.stdout)
+    return [
+        ([eval(line) for line in lines.splitlines()], int(size[2:]))  # noqa: S307
+        for lines, size in zip(epochs[::2], epochs[1::2], strict=True)
+    ]
+
+
 def test_nothing_travels_between_devices_but_the_gradient():
-    found = subprocess.run([sys.executable, "-c", TRAVELS], capture_output=True, text=True, check=True)
-    for travelling in found.stdout.split("-\n")[:-1]:
-        assert travelling
-        for line in travelling.splitlines():
-            shapes, how = eval(line)  # noqa: S307
-            assert how == "all-reduce"
-            assert sum(np.prod([int(side) for side in shape.split(",")]) for shape in shapes_of(shapes)) == 13_002
+    for messages, kept in travelling():
+        assert {how for _, how in messages} == {"all-reduce"}
+        assert {numbers(shapes) for shapes, _ in messages} == {13_002}
+        assert kept > 2_000 * 784
 
 
-def shapes_of(text: str) -> list[str]:
-    return [part.split("]")[0] for part in text.split("[")[1:]]
+def test_of_sharded_images_only_those_of_a_batch_travel_and_each_device_keeps_its_part():
+    *batches, (of_all, kept) = travelling("sharded")
+    assert [(numbers(shapes), how) for shapes, how in of_all] == [(13_002, "all-reduce")]
+    assert 2_000 / 8 * 784 < kept < 2_000 / 8 * 784 + 150_000  # parameters, targets, order
+    for messages, kept in batches:
+        assert {how for _, how in messages} == {"all-reduce"}
+        pixels = max(numbers(shapes) for shapes, _ in messages if shapes.startswith("u8"))
+        assert pixels <= 160 * 784  # those of sixteen batches of 10, or of one of 100
+        assert 2_000 / 8 * 784 < kept < 2_000 / 8 * 784 + 150_000
+
+
+def numbers(shapes: str) -> int:
+    """How many numbers arrays of these shapes hold together."""
+    return sum(math.prod(map(int, sides.split(","))) for sides in re.findall(r"\[([\d,]+)\]", shapes))
 
 
 SMALL = ("-m", "experiments.train_digits", "--limit", "500", "--epochs", "2", "--rate", "1")
 
 
 @pytest.mark.long
-def test_processes_come_to_the_numbers_of_one_and_write_one_record(tmp_path: Path):
-    processes = 2
+@pytest.mark.parametrize(("processes", "choices"), [(2, ()), (2, ("--shard-images",)), (4, ("--shard-images",))])
+def test_processes_come_to_the_numbers_of_one_and_write_one_record(
+    processes: int, choices: tuple[str, ...], tmp_path: Path
+):
     subprocess.run([sys.executable, *SMALL, "--out", str(tmp_path / "one")], check=True, capture_output=True)
     coordinator = f"127.0.0.1:{free_port()}"
     running = []
@@ -102,7 +132,7 @@ def test_processes_come_to_the_numbers_of_one_and_write_one_record(tmp_path: Pat
         options = (
             f"--distributed --coordinator {coordinator} --num-processes {processes} --process-id {process}".split()
         )
-        command = [sys.executable, *SMALL, *options, "--out", str(tmp_path / f"many{process}")]
+        command = [sys.executable, *SMALL, *options, *choices, "--out", str(tmp_path / f"many{process}")]
         running.append(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     outputs = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [0] * processes, outputs

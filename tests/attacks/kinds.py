@@ -177,7 +177,8 @@ DATASETS = {
     "with nothing": MADE(None, None),
 }
 EXTRA: dict[str, dict[str, Any]] = {
-    "whole": WHOLE, "position": WHOLE, "number": NUMBER, "key": KEYS, "function": FUNCTIONS, "dataset": DATASETS,
+    "flag": WHOLE, "whole": WHOLE, "position": WHOLE, "number": NUMBER,
+    "key": KEYS, "function": FUNCTIONS, "dataset": DATASETS,
 }  # fmt: skip
 
 SAME = "every shape will do"
@@ -188,6 +189,7 @@ ODD: dict[str, dict[str, str]] = {
     "whole": {"a seed": "a whole number"},
     "position": {"zero": "the first one"},
     "number": {"a seed": "a number", "a float": "a number"},
+    "flag": {"a bool": "a flag"},
     "key": {"a key": "a key", "a key of the old kind": "it works as ever"},
     "tree": {**dict.fromkeys(TREES, "a pytree of numbers"), **dict.fromkeys(SHAPES, SAME)},
 }
@@ -321,6 +323,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "labels": labels._replace(odd={"as a list": "it becomes an array"}),
     },
     data.check: {"data": dataset},
+    data.as_host_bytes: {"images": images._replace(odd=shapes)},
     data.as_bytes: {"images": images._replace(odd=shapes)},
     data.from_bytes: {"pixels": images._replace(odd=shapes | empty)},
     data.on_bytes: {"mean": mean},
@@ -431,6 +434,8 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "progress": optional(Argument(lambda history: None, "function")),
         "distort": optional(Argument(lambda key, image: image, "function")),
         "checkpoints": optional(Argument(None, "checkpoints")),
+        "gradient_norm": Argument(False, "flag"),
+        "shard_images": Argument(False, "flag"),
     },
     of_rates: {"rates": Argument(np.ones(5, np.float32), odd=rates, named=("params",))},
     history.first_reach: {
