@@ -34,6 +34,9 @@ Optimizer = optax.GradientTransformation | Callable[[Array], optax.GradientTrans
 _DISTORTIONS = np.uint32(2**32 - 1)
 """Folded into the key, it makes that of the distortions; the number of no epoch."""
 
+_DISTORTED_AT_ONCE = 2_000
+"""What is computed on the way to a distorted image is thirty times its size: of so many it stays on a TPU's chip."""
+
 
 @dataclass(frozen=True)
 class Over:
@@ -116,6 +119,7 @@ def distorted(
 ) -> Array | Sharded:
     """All images, each distorted by a key of its own, a chunk at a time and each chunk shared out among the devices."""
     key, n = jax.random.fold_in(jax.random.fold_in(key, _DISTORTIONS), index), len(images)
+    chunk_size = min(chunk_size, _DISTORTED_AT_ONCE)
 
     def one(row: Array, image: Array) -> Array:
         return distort(jax.random.fold_in(key, row), from_bytes(image))

@@ -430,7 +430,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "gradient": gradient,
         "evaluate_every": optional(size),
         "evaluate_on": optional(size),
-        "chunk_size": size,
+        "chunk_size": optional(size),
         "progress": optional(Argument(lambda history: None, "function")),
         "distort": optional(Argument(lambda key, image: image, "function")),
         "checkpoints": optional(Argument(None, "checkpoints")),
