@@ -12,7 +12,6 @@ lost.
 import functools
 import itertools
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ import optax
 import jaxnet
 from experiments.common import networks, roofline, script, tables
 from experiments.common.choices import ChoiceError, check_at_least, check_seed, refused
+from experiments.common.compiled import counted
 from experiments.reports import scaling as report
 from jaxnet import devices
 from jaxnet.data import as_bytes, on_bytes
@@ -106,25 +106,8 @@ def measure(config: Config, kind: str, number: int, sizes: tuple[int, ...], exam
         "batch_size": batch_size,
         "networks": config.networks * number if kind == "population" else 1,
         "seconds": seconds,
-        "bytes": travelling(compiled.as_text() or ""),
+        "bytes": round(counted(compiled.as_text() or "").sent / steps),
     }
-
-
-def travelling(program: str) -> int:
-    """Bytes that the devices send each other in one step, in the text of a compiled program with one loop over steps.
-
-    All that travels within the loop is in one computation of the text: each all-reduce is counted with the size of its
-    result. The largest of the computations is taken, for a last smaller batch has one of its own.
-    """
-    ways = r"(?:all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
-    most = 0
-    for computation in program.split("\n\n"):
-        results = re.findall(rf"= (.*?) {ways}", computation)
-        shapes = [shape for result in results for shape in re.findall(r"([a-z]+)(\d+)\[([\d,]*)\]", result)]
-        most = max(
-            most, sum(int(bits) // 8 * math.prod(map(int, re.findall(r"\d+", sides))) for _, bits, sides in shapes)
-        )
-    return most
 
 
 def project(config: Config, sizes: tuple[int, ...], number: int) -> script.Record:

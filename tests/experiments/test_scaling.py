@@ -68,19 +68,6 @@ def test_a_projection_worked_out_on_paper():
     assert found["weak"] == pytest.approx(2 * alone / (alone + travel))
 
 
-def test_what_travels_is_read_from_the_text_of_a_program():
-    loop = """
-%body {
-  %all-reduce.1 = (f32[16,784]{1,0}, /*index=1*/f32[16]{0}) all-reduce(%a, %b)
-  %permute = u8[10]{0} collective-permute(%c)
-}
-
-%last {
-  %all-reduce.2 = f32[] all-reduce(%d)
-}"""
-    assert scaling.travelling(loop) == 4 * (16 * 784 + 16) + 10
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
