@@ -9,7 +9,12 @@ from experiments.common import drawing, script, tables
 from experiments.common.drawing import plt
 
 BOUNDS = ("starting kernels", "memory", "arithmetic", "messages")
-DRAWN = ("epoch-10", "epoch-1000", "epoch-full", "population-10")
+DRAWN = {
+    "epoch-10": "batches of 10",
+    "epoch-1000": "batches of 1,000",
+    "epoch-full": "full batch",
+    "population-10": "1,024 networks, batches of 10",
+}
 
 
 def print_parts(record: script.Record) -> None:
@@ -125,7 +130,7 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
                 for (colour, _), bound in zip(drawing.STYLES[1:], BOUNDS, strict=False):
                     time = 1e6 * row["bounds"][bound]
                     axes.plot(time, place, "o" if bound == longest else ".", color=colour)
-        axes.set(xscale="log", title=program, xlabel="µs a step, at least")
+        axes.set(xscale="log", title=DRAWN[program], xlabel="µs a step, at least")
         axes.grid(alpha=0.3)
     panels[0][0].set_yticks(np.arange(len(names)), names)
     panels[0][0].invert_yaxis()
@@ -134,5 +139,8 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
         for (colour, _), bound in zip(drawing.STYLES[1:], BOUNDS, strict=False)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
-    figure.suptitle("The large dot is the longest of four; a projection, measured nowhere", fontsize=10)
+    figure.suptitle(
+        "How long one step takes at least: the longest of four, the large dot. A projection, measured nowhere",
+        fontsize=10,
+    )
     return [drawing.save_figure(figure, folder / "targets.png")]

@@ -46,11 +46,14 @@ def row(name: str, label: str) -> script.Record | None:
             made: Any = program.lower().compile()
     except jax.errors.JaxRuntimeError as error:  # too little memory, above all
         return found | {"failed": str(error).splitlines()[0]}
-    memory, counts = made.memory_analysis(), counted(made.as_text()).times(1 / program.steps)
+    text, memory = made.as_text(), made.memory_analysis()
+    counts = counted(text).times(1 / program.steps)
     return found | {
         "seconds": time.perf_counter() - started,
         "memory": memory.argument_size_in_bytes + memory.temp_size_in_bytes,
         **counts._asdict(),
         "operations": program.operations / accelerator.chips,
+        "float64": "f64[" in text,
+        "callbacks": text.count("callback"),
         "bounds": accelerator.bounds(counts, program.operations / accelerator.chips),
     }

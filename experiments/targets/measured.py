@@ -42,12 +42,12 @@ class Script:
 SCRIPTS: Mapping[str, Script] = {
     "train_digits": Script("--limit 1000 --epochs 2"),
     "full_batch_vs_sgd": Script("--limit 1000 --arms full:1:4 50:1:2 --seeds 2"),
-    "what_neurons_see": Script("--limit 300"),
+    "what_neurons_see": Script("--limit 300 --epochs 2 --noise 50 --memorise 100 --memory-epochs 5 --seeds 1"),
     "gradient_field": Script("--grid 15"),
     "importance": Script("--limit 300"),
     "nudges": Script("--limit 300"),
     "chain_rule": Script("--limit 300"),
-    "drunk_walk": Script("--limit 300"),
+    "drunk_walk": Script("--limit 300 --arms full:1:3 10:1:1 --grid 5 --close-steps 2 --drunks 1 --stages 2"),
     "steps_to_target": Script(
         "--limit 300 --held-out 100 --seeds 1 --goal 45 --hidden 8 --batch-sizes 60", compared=False
     ),

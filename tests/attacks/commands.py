@@ -173,6 +173,11 @@ SCRIPTS = {
         *NETWORK, *counts("shown", "noise", "memorise", "memory-epochs", "seeds"), "--noise 1000000000",
         "--memorise 61", "--seeds 1000000000", *(f"--memory-rate {rate}" for rate in RATES),
     )),
+    "targets": Script("--measure --small --programs order --scripts gradient_field", (
+        "--accelerators v4:1", "--accelerators v5e", "--accelerators h200:2", "--accelerators v5e:1 gpu",
+        "--programs epoch-7", "--programs epoch", "--programs order inference nonsense", "--scripts theano",
+        "--scripts train-digits", "--scripts gradient_field scaling", "--measure yes", "--small no", *PARTS,
+    )),
     "explorer": Script("--limit 60 --epochs 0 --images 5", (
         *NETWORK, *counts("images"), "--images 61", "--images 1000000000", "--hidden", "--hidden 2000",
         "--data {dir}/small.npz",

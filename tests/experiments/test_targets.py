@@ -175,6 +175,8 @@ def test_all_programs_compile_and_none_does_more_than_it_should(tmp_path: Path):
         assert row["kernels"] <= kernels, row
         assert row["messages"] <= messages, row
         assert row["sent"] <= sent, row
+        assert not row["float64"]
+        assert not row["callbacks"]
     bytes_to_distort = {row["accelerator"]: row["moved"] for row in rows if row["program"] == "distortion"}
     assert bytes_to_distort["v5e:1"] < 695e9 / 20
     assert (tmp_path / "targets.png").read_bytes().startswith(PNG)
