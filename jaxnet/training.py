@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.core import Tracer
 from jaxtyping import Array, Float, Key
 
 from jaxnet import devices, programs
@@ -131,18 +132,20 @@ def train(
     """
     check_key(key)
     check_params(params, axes=0 if rates is None else 1)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(params)):
+        raise TypeError("params are traced, and train, which reads the clock, cannot be: jaxnet.descend can")
     _check_optimizer(optimizer, population=rates is not None)
     check_cost(cost)
     check_function("params, images, labels", accuracy=accuracy)
     check_optional("params, images, targets", gradient=gradient)
     check_optional("history", progress=progress)
     check_optional("key, image", distort=distort)
+    check_flag(gradient_norm=gradient_norm, shard_images=shard_images)
     if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
         raise TypeError(f"checkpoints is {described(checkpoints)}; expected jaxnet.Checkpoints(folder)")
     rates = None if rates is None else _checked_rates(rates, params)
     examples, targets = _examples("dataset", params, dataset)
     tests = None if test is None else _examples("test", params, test)[0]
-    check_flag(gradient_norm=gradient_norm, shard_images=shard_images)
     if shard_images and rates is not None:
         raise ValueError("shard_images is True, and rates are given: each network of a population needs all images")
     n = len(dataset.images)
@@ -389,7 +392,8 @@ def _examples(name: str, params: Params, data: Dataset) -> tuple[tuple[np.ndarra
         check(data, name)
         if data.images.shape[1] != n_in:
             raise ValueError(f"the images have {data.images.shape[1]} pixels but the network has {n_in} inputs")
-        targets = np.asarray(one_hot(data.labels, n_out))
+        with jax.ensure_compile_time_eval():
+            targets = np.asarray(one_hot(data.labels, n_out))
         return (as_host_bytes(data.images), np.asarray(data.labels, np.int32)), targets
     except ValueError as error:
         raise ValueError(f"{name} does not fit: {error}") from error

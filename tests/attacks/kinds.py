@@ -183,6 +183,7 @@ EXTRA: dict[str, dict[str, Any]] = {
 
 SAME = "every shape will do"
 TREES = ("a float", "a list", "a dict", "a cube", "a network", "as a list")
+PLACES = ("one-hot integers", "one axis more", "its first row", "none of its rows")
 SHAPES = ("one axis more", "its first row", "one row too few", "transposed", "one column too few", "flat")
 ODD: dict[str, dict[str, str]] = {
     "params": {"a list of layers": "a sequence of layers"},
@@ -378,7 +379,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "key": key,
         "index": first._replace(odd={"a seed": "an epoch"}),
         "n": size,
-        "place": ordered._replace(odd={**ordered.odd, "one-hot integers": "places in any shape"}),
+        "place": ordered._replace(odd={**ordered.odd, **dict.fromkeys(PLACES, "places in any shape")}),
     },
     descent.descend: {
         "key": key,
@@ -429,7 +430,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "accuracy": Argument(jaxnet.accuracy, "function"),
         "gradient": gradient,
         "evaluate_every": optional(size),
-        "evaluate_on": optional(size),
+        "evaluate_on": optional(fitting),
         "chunk_size": optional(size),
         "progress": optional(Argument(lambda history: None, "function")),
         "distort": optional(Argument(lambda key, image: image, "function")),
