@@ -165,8 +165,8 @@ ROWS = (
         "best of three runs", "best of three"),
     Row("nielsen-100", "Nielsen, ch. 1", "784-100-10, best epoch", "nielsen-100", peak, 96.59, 0.5,
         "best of three runs", "best of three",
-        finding="Networks that keep all ten digits end at 96.2 to 96.6; half of them or more (seed 0) lose a digit or"
-        " several, never said again, and end at 67 to 87 %, so that now and then the best of three is one of those.",
+        finding="Networks that keep all ten digits end at 96.2 to 96.8; half of them or more (seed 0) lose a digit or"
+        " several, never said again, and end at 67 to 88 %, so that now and then the best of three is one of those.",
         time="minutes"),
     Row("nielsen-100-slow", "Nielsen, ch. 1", "784-100-10 at rate 0.001", "nielsen-100-slow", last, 21.42, 12.0,
         "one published run; starts differ by ten points and more", time="minutes"),
