@@ -17,7 +17,7 @@ import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from experiments.common import machine, script
@@ -27,7 +27,7 @@ from experiments.reports import targets as report
 from experiments.targets import compiling, measured, programs
 from experiments.targets.accelerators import ACCELERATORS, LATENCY, Accelerator
 
-PACKAGES = {"tpu": ("libtpu", "libtpu"), "gpu": ("jax_plugins", "jax-cuda13-plugin")}
+PACKAGES = {"tpu": "libtpu", "gpu": "jax-cuda13-plugin"}
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,9 @@ def run(config: Config, folder: Path) -> script.Record:
     chosen = {name: _accelerator(name) for name in config.accelerators}
     parts = parts_of(folder, config)
     results: script.Record = {"latency": LATENCY, "accelerators": {}, "rows": []}
-    workers = ProcessPoolExecutor(machine.cores(), multiprocessing.get_context("spawn"), compiling.prepare)
-    with workers:
+    with ProcessPoolExecutor(
+        machine.cores(), multiprocessing.get_context("spawn"), compiling.prepare_worker
+    ) as workers:
         for name, accelerator in chosen.items():
             results["accelerators"][name] = accelerator.facts()
             results["rows"] += parts(name.replace(":", "-"), compiling.compiled, workers, name, config.programs)
@@ -73,9 +74,12 @@ def run(config: Config, folder: Path) -> script.Record:
 
 
 def _accelerator(name: str) -> Accelerator:
-    module, package = PACKAGES[ACCELERATORS[name].platform]
-    if find_spec(module) is None:
-        raise ChoiceError(f"to compile for {name} takes {package}: pip install -e '.[experiments,targets]'")
+    package = PACKAGES[ACCELERATORS[name].platform]
+    try:
+        version(package)
+    except PackageNotFoundError:
+        advice = "pip install -e '.[experiments,targets]'"
+        raise ChoiceError(f"to compile for {name} takes {package}: {advice}") from None
     return ACCELERATORS[name]
 
 

@@ -1,6 +1,7 @@
 """Programs compiled for accelerators that are not there, and counted."""
 
 import os
+import signal
 import time
 from concurrent.futures import Executor
 from typing import Any
@@ -26,6 +27,12 @@ def prepare() -> None:
     """Before JAX looks for devices: what is compiled for needs none."""
     os.environ |= TPU
     jax.config.update("jax_platforms", "cpu")
+
+
+def prepare_worker() -> None:
+    """A process that compiles: its parent hears Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare()
 
 
 def compiled(workers: Executor, name: str, labels: tuple[str, ...]) -> list[script.Record]:
