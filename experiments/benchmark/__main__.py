@@ -55,8 +55,11 @@ class Config:
     """Whole trainings of each program that count, one of each in turn, after one that does not."""
     processes: int = 5
     """Cold processes of each kind."""
-    operations: float = 1e9
-    """Arithmetic in one run of the first part, which decides how many steps it takes (one to 2,000)."""
+    operations: float = 1e10
+    """Arithmetic in one run of the first part, which decides how many steps it takes (one to 2,000).
+
+    With less a run is some milliseconds long, and most of that is the time until all cores are awake.
+    """
     populations: tuple[int, ...] = (1, 4, 16, 64)
     """Numbers of networks to train at once; on an accelerator up to 4096."""
     race: tuple[str, ...] = (

