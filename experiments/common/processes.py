@@ -188,6 +188,8 @@ class _Watch:
 
     def _end(self, process: int, how: str) -> None:
         os.write(2, f"error: process {process} {how}, so this one ends, too; {self._kept()}\n".encode())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)  # what JAX says from here on would be a second reason
         if process > 0:
             with suppress(jax.errors.JaxRuntimeError):
                 self._write(_ENDED, how, process)
