@@ -130,7 +130,7 @@ def gather(tree: Tree) -> Tree:
 
 def scatter(tree: Tree) -> Tree:
     """Within `jit`: to each device its part of the rows of whole arrays. Any number of rows will do."""
-    return _constrained(gather(tree), _SHARDED)
+    return split(gather(tree))
 
 
 def split(tree: Tree) -> Tree:

@@ -114,7 +114,7 @@ def _of_kernel(each: _Instruction, shapes: dict[str, str], computations: dict[st
     users = {name: [one for one in inside.values() if name in one.operands] for name in inside}
     moved = size(each.shape, main_memory=True)
     if root.operation == "dynamic-update-slice":  # in place: only what is new is written
-        new = (inside or {}).get(root.operands[1])
+        new = inside.get(root.operands[1])
         moved = size(new.shape if new else shapes.get(root.operands[1], ""), main_memory=True)
     parameters = {int(one.rest.split(")")[0]): one.name for one in inside.values() if one.operation == "parameter"}
     for index, operand in enumerate(each.operands):

@@ -24,7 +24,7 @@ LIMIT = 30.0
 RUN = "--data digits.npz --batch-size 100 --epochs 100000 --rate 1 --save-epochs 1"
 ROOT = Path(__file__).parents[2]
 CHECKPOINT = r"so this one ends, too; the newest checkpoint is \S*checkpoints/\d+: go on with --resume"
-SILENT = r"has not answered for \d+ seconds"
+SILENT = "has not answered for (?:SECONDS) seconds"
 BEGAN = r"so this one ends, too; nothing is kept in \S*out"
 
 
@@ -117,6 +117,7 @@ def faults(attack: Attack, number: int, endings: dict[int, Ending], patience: in
     for process, end in endings.items():
         lines = end.said.strip().splitlines()
         says = attack.says.replace("VICTIM", str(victim)).replace("PATIENCE", str(patience))
+        says = says.replace("SECONDS", "|".join(map(str, range(5, patience + 6))))
         own = process == victim and attack.options  # it has an error of its own to tell
         if end.seconds > LIMIT or end.status == 0:
             found.append(f"process {process}: status {end.status} after {end.seconds:.1f} s")
