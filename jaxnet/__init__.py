@@ -33,6 +33,7 @@ from jaxnet.network import (
     tanh,
     unit_normal,
 )
+from jaxnet.newton import newton_cg
 from jaxnet.training import Diverged, train
 
 try:
@@ -76,12 +77,13 @@ __all__ = [
     "dataset",
     "one_hot",
     "distort",
-    # Rolling downhill (descent.py, history.py, training.py)
+    # Rolling downhill (descent.py, newton.py, history.py, training.py)
     "State",
     "step",
     "epoch",
     "descend",
     "train",
+    "newton_cg",
     "History",
     "Diverged",
     "Checkpoints",

@@ -1,7 +1,7 @@
 """What training was like, number by number."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,7 @@ class History(NamedTuple):
     - `gradient_norm`: the length of the gradient of the cost over the training examples; NaN where not asked for.
     - `compile_seconds`: what compiling took before the first step, one number.
     - `evaluated`: over how many of the training examples the means above are, one number: all of them by default.
+    - `looks`: what `look` returned at each evaluation, stacked; None where `train` was given none.
     """
 
     epochs: np.ndarray
@@ -49,6 +50,7 @@ class History(NamedTuple):
     test_accuracy: np.ndarray
     compile_seconds: float
     evaluated: int
+    looks: Any = None
 
 
 class Row(NamedTuple):
@@ -59,26 +61,40 @@ class Row(NamedTuple):
     examples: int
     seconds: float
     found: Metrics
+    looks: Any
 
 
 def written(rows: list[Row], compile_seconds: float = 0.0, evaluated: int = 0) -> History:
     """The history of the rows so far, at least one."""
-    *progress, found = zip(*rows, strict=True)
+    *progress, found, looks = zip(*rows, strict=True)
     columns = (*map(np.array, progress), *map(np.array, zip(*found, strict=True)))
-    return History(*columns, compile_seconds=compile_seconds, evaluated=evaluated)
+    stacked = jax.tree.map(lambda *each: np.array(each), *looks)
+    return History(*columns, compile_seconds=compile_seconds, evaluated=evaluated, looks=stacked)
 
 
 def columns(rows: list[Row]) -> dict[str, np.ndarray]:
     """The rows so far as arrays by name, all that `rows_of` needs to bring them back."""
     history = written(rows)
-    return {name: getattr(history, name) for name in _COLUMNS}
+    looks = {_LOOK.format(number): leaf for number, leaf in enumerate(jax.tree.leaves(history.looks))}
+    return {name: getattr(history, name) for name in _COLUMNS} | looks
 
 
-def rows_of(columns: Mapping[str, np.ndarray]) -> list[Row]:
-    """The rows of which `columns` made arrays."""
+def rows_of(columns: Mapping[str, np.ndarray], look: Any = None) -> list[Row]:
+    """The rows of which `columns` made arrays; `look` is of the structure of what was seen at each."""
+    leaves, structure = jax.tree.flatten(look)
+    seen = [columns[_LOOK.format(number)] for number in range(len(leaves))]
     return [
-        Row(float(epochs), int(steps), int(examples), float(seconds), Metrics(*metrics))
-        for epochs, steps, examples, seconds, *metrics in zip(*(columns[name] for name in _COLUMNS), strict=True)
+        Row(
+            float(epochs),
+            int(steps),
+            int(examples),
+            float(seconds),
+            Metrics(*metrics),
+            jax.tree.unflatten(structure, [leaf[index] for leaf in seen]),
+        )
+        for index, (epochs, steps, examples, seconds, *metrics) in enumerate(
+            zip(*(columns[name] for name in _COLUMNS), strict=True)
+        )
     ]
 
 
@@ -99,7 +115,8 @@ def first_reach(along: np.ndarray, curve: np.ndarray, level: float | np.floating
     return float(np.interp(level, curve[last - 1 : last + 1], along[last - 1 : last + 1]))
 
 
-_COLUMNS = (*Row._fields[:-1], *Metrics._fields)
+_COLUMNS = (*Row._fields[:-2], *Metrics._fields)
+_LOOK = "look {}"
 
 
 def evaluate(

@@ -82,8 +82,7 @@ def epoch(
 
     Images and targets are arrays, or both sharded.
     """
-    # A line search differentiates the cost once more: by chunk again, so that no chunk's activations are kept for it.
-    means = {"cost": over(jax.checkpoint(cost)), "gradient": over(gradient or jax.grad(cost))}
+    means = {"cost": _differentiable(over, cost), "gradient": over(gradient or jax.grad(cost))}
     order = jax.lax.dynamic_slice_in_dim(order, start, size)
     if isinstance(images, Sharded):
         order = images.place(order)
@@ -99,6 +98,23 @@ def epoch(
     return jax.vmap(one_network)(state, rates) if over.population else one_network(state, None)
 
 
+def _differentiable(over: Over, cost: Mean) -> Mean:
+    """The cost over many examples for a line search, which differentiates it: that again is a mean, taken by chunk.
+
+    Otherwise every chunk's activations would be kept for the way back, or computed twice.
+    """
+    mean = jax.custom_vjp(over(cost))
+
+    def forward(params: Params, images: Any, targets: Any) -> tuple[Array, Params]:
+        return over(jax.value_and_grad(cost))(params, images, targets)
+
+    def backward(slope: Params, change: Array) -> tuple[Params, None, None]:
+        return jax.tree.map(lambda g: change * g, slope), None, None
+
+    mean.defvjp(forward, backward)
+    return mean
+
+
 def _refilling(mean: Any, images: Sharded, targets: Sharded) -> Mean:
     return lambda params, *rows: mean(params, images.refilled(rows[0]), targets.refilled(rows[1]))
 
@@ -111,6 +127,12 @@ def evaluation(params: Params, train: Examples, test: Examples | None, *, over: 
         return evaluate(params, train, test, over=over, **means)
 
     return devices.gather(jax.vmap(one_network)(params) if over.population else one_network(params))
+
+
+@functools.partial(jax.jit, static_argnames=("over", "look"))
+def seen(state: State, *, over: Over, look: Callable[[State], Any]) -> Any:
+    """What `look` returns of the state."""
+    return devices.gather(jax.vmap(look)(state) if over.population else look(state))
 
 
 @functools.partial(jax.jit, static_argnames=("distort", "chunk_size"))
@@ -164,6 +186,7 @@ def fingerprints(
     move: Any,
     measure: Any,
     remake: Any,
+    look: Any,
 ) -> dict[str, str]:
     """Fingerprints of what a run computes: first its parts, which tell what differs, then the whole."""
     images, choices = examples[0], move.keywords
@@ -180,18 +203,20 @@ def fingerprints(
         "gradient": of_program(jax.jit(gradient or jax.grad(cost)), one.params, *batch),
         "optimizer (its rule, rate, momentum or schedule)": of_program(_step, one, rate, *batch, **rule),
     }
-    seen, key = images, jax.random.key(0)
+    learnt, key = images, jax.random.key(0)
     if choices["batch_size"] < n:
         found["order of the examples"] = of_program(order, key, 0, n=n)
     if distort is not None:
         found["distortion"] = of_program(distorted, key, 0, images, **remake.keywords)
-        seen = jax.eval_shape(remake, key, 0, images)
+        learnt = jax.eval_shape(remake, key, 0, images)
     evaluated = jax.eval_shape(lambda: jax.tree.map(lambda part: part[:evaluate_on], examples))
     found["cost, accuracy or gradient_norm of the history"] = of_program(
         evaluation, state.params, evaluated, tests, **measure.keywords
     )
+    if look is not None:
+        found["look"] = of_program(seen, state, over=choices["over"], look=look)
     found["program of an epoch"] = of_program(
-        epoch, state, rates, seen, targets, jnp.arange(n, dtype=jnp.int32), 0, **choices
+        epoch, state, rates, learnt, targets, jnp.arange(n, dtype=jnp.int32), 0, **choices
     )
     return found
 

@@ -72,6 +72,7 @@ def train(
     evaluate_every: int | None = None,
     evaluate_on: int | None = None,
     chunk_size: int | None = None,
+    look: Callable[[State], Any] | None = None,
     progress: Callable[[History], None] | None = None,
     distort: Distortion | None = None,
     checkpoints: Checkpoints | None = None,
@@ -99,6 +100,8 @@ def train(
       examples are all evaluated.
     - Batches above `chunk_size` are taken in chunks of that size: the same mean, in bounded memory. By default it is
       2,000 on a CPU and 20,000 elsewhere.
+    - `look` is a function of the `State` (parameters and optimizer state) of one network, as in `descend`: what it
+      returns at each evaluation is kept in the history. `lambda state: state.params` keeps the way downhill.
     - `progress` is called after each evaluation with the history so far. If it raises StopIteration, the run ends there
       and returns what it has: early stopping. Of several processes, any may raise it, and all end.
     - `distort` is a function of (key, image), such as `functools.partial(jaxnet.distort, alpha=34)`: every epoch then
@@ -138,6 +141,7 @@ def train(
     check_cost(cost)
     check_function("params, images, labels", accuracy=accuracy)
     check_optional("params, images, targets", gradient=gradient)
+    check_optional("state", look=look)
     check_optional("history", progress=progress)
     check_optional("key, image", distort=distort)
     check_flag(gradient_norm=gradient_norm, shard_images=shard_images)
@@ -162,6 +166,7 @@ def train(
     )
     normed = (gradient or jax.grad(cost)) if gradient_norm else None
     measure = functools.partial(programs.evaluation, over=over, cost=cost, accuracy=accuracy, gradient=normed)
+    look_at = functools.partial(programs.seen, over=over, look=look)
     remake = functools.partial(programs.distorted, distort=distort, chunk_size=chunk_size)
     # Between two evaluations lies a stretch of one epoch, or several epochs.
     stretch = min(evaluate_every, steps_an_epoch) * batch_size
@@ -197,7 +202,7 @@ def train(
                 programs.fingerprints,
                 jax.eval_shape(lambda state: state, state),  # the state itself will be overwritten
                 rates, examples, targets, tests, evaluate_on,
-                move=functools.partial(move, size=min(stretch, n)), measure=measure, remake=remake,
+                move=functools.partial(move, size=min(stretch, n)), measure=measure, remake=remake, look=look,
             ),
         )
     )  # fmt: skip
@@ -208,7 +213,7 @@ def train(
     rows: list[Row] = []
     done, steps, seconds = 0, 0, 0.0
     if found is not None:
-        state, rows = _resumed(found, state)
+        state, rows = _resumed(found, state, None if look is None else jax.eval_shape(look_at, state))
         done, steps, seconds = found.facts["progress"]
 
     key = devices.replicate(key)
@@ -236,11 +241,13 @@ def train(
         program = programs.epoch.lower(state, rates, seen, targets, in_turn, 0, size=size, **move.keywords).compile()
         check_fits(f"an epoch in batches of {batch_size:,}", needed_by(program))
     programs.evaluation.lower(state.params, evaluated, tests, **measure.keywords).compile()
+    if look is not None:
+        programs.seen.lower(state, **look_at.keywords).compile()
     compile_seconds = time.perf_counter() - started
 
     def evaluate_now() -> None:
-        metrics = _first(jax.device_get(measure(state.params, evaluated, tests)), networks)
-        rows.append(Row(done / n, steps, done, seconds, metrics))
+        metrics, looks = jax.device_get((measure(state.params, evaluated, tests), look_at(state) if look else None))
+        rows.append(Row(done / n, steps, done, seconds, _first(metrics, networks), _first(looks, networks)))
         if not np.isfinite(metrics.train_cost).any():
             raise Diverged(written(rows, compile_seconds, evaluate_on))
 
@@ -331,8 +338,8 @@ def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _resumed(found: Checkpoint, state: State) -> tuple[State, list[Row]]:
-    """The state and the rows of a checkpoint of a run that had such a state."""
+def _resumed(found: Checkpoint, state: State, look: Any) -> tuple[State, list[Row]]:
+    """The state and the rows of a checkpoint of a run that had such a state, and such a look at it."""
 
     def leaf(name: str, like: Array) -> Array:
         array = jnp.asarray(found.arrays[name])
@@ -340,7 +347,7 @@ def _resumed(found: Checkpoint, state: State) -> tuple[State, list[Row]]:
 
     leaves = [leaf(name, like) for name, like in zip(_named(state), jax.tree.leaves(state), strict=True)]
     past = {name.removeprefix("history."): array for name, array in found.arrays.items()}
-    return jax.tree.unflatten(jax.tree.structure(state), leaves), rows_of(past)
+    return jax.tree.unflatten(jax.tree.structure(state), leaves), rows_of(past, look)
 
 
 def _shard(stacked: Any, networks: int) -> Any:

@@ -93,6 +93,27 @@ def test_a_part_of_the_training_images_is_evaluated_and_the_history_says_how_man
     assert (history.evaluated, all_of_them[1].evaluated) == (40, 103)
 
 
+def seen(state: State) -> dict[str, Any]:
+    return {"biases": state.params[-1].biases, "momentum": optax.tree.norm(state.optimizer_state)}
+
+
+def test_what_is_seen_on_the_way_is_kept_in_the_history(few: Dataset):
+    optimizer = functools.partial(optax.sgd, momentum=0.9)
+    params, history = trained(few, optimizer=optimizer(0.1), look=seen, evaluate_every=5)
+    expected = jaxnet.descend(
+        jax.random.key(1), jaxnet.init(jax.random.key(0)), few.images, jaxnet.one_hot(few.labels), optimizer(0.1),
+        batch_size=10, steps=10, every=5, look=seen,
+    )[1]  # fmt: skip
+    assert len(history.looks["biases"]) == len(history.steps)
+    jax.tree.map(lambda ours, theirs: close(ours[:3], theirs), history.looks, expected)
+    np.testing.assert_array_equal(history.looks["biases"][-1], params[-1].biases)
+    networks = population([0, 1, 0])
+    _, many = trained(few, params=networks, optimizer=optimizer, rates=[0.1] * 3, look=seen, evaluate_every=5)
+    assert many.looks["biases"].shape == (*history.looks["biases"].shape[:1], 3, 10)
+    jax.tree.map(lambda all_, one: close(all_[:, 2], one), many.looks, history.looks)
+    assert trained(few)[1].looks is None
+
+
 def test_evaluations_may_be_several_epochs_apart_and_the_last_step_is_always_seen(few: Dataset):
     _, history = trained(few, batch_size=103, epochs=7, evaluate_every=3)
     np.testing.assert_array_equal(history.steps, [0, 3, 6, 7])

@@ -395,6 +395,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "gradient": gradient,
         "order": Argument(order.shuffled, "function"),
     },
+    jaxnet.newton_cg: {"radius": number, "max_radius": number, "iterations": size},
     landscape.on_plane: {
         "plane": Argument(landscape.Plane(PARAMS, GRADIENT, PARAMS), "plane"),
         "point": Argument(jnp.ones(2)),
@@ -432,6 +433,7 @@ CASES: dict[Callable[..., Any], dict[str, Argument]] = {
         "evaluate_every": optional(size),
         "evaluate_on": optional(fitting),
         "chunk_size": optional(size),
+        "look": optional(Argument(lambda state: state.params, "function")),
         "progress": optional(Argument(lambda history: None, "function")),
         "distort": optional(Argument(lambda key, image: image, "function")),
         "checkpoints": optional(Argument(None, "checkpoints")),

@@ -120,7 +120,7 @@ def test_the_same_seed_without_distortions_is_another_network(tmp_path: Path, mo
 
 
 def test_speed_is_the_arithmetic_of_the_network_over_the_time():
-    columns = {name: np.array([0.0, 3.0]) for name in jaxnet.History._fields[:-2]}
+    columns = {name: np.array([0.0, 3.0]) for name in jaxnet.History._fields[:9]}
     history = jaxnet.History(**columns, compile_seconds=0.0, evaluated=600)._replace(examples=np.array([0, 600]))
     found = deep_big_simple.speed(replace(PRESETS["two_cores"], hidden=(20, 30)), history)
     # Three products for every weight (output, its gradient, the layer before), but two in the first layer.

@@ -161,7 +161,7 @@ def history(epochs: int, seeds: int, seed: int) -> jaxnet.History:
     """Of networks that are not trained: any numbers, the same for the same seed."""
     rng = np.random.default_rng(seed)
     along = dict.fromkeys(jaxnet.History._fields[:4], np.arange(1 + epochs))
-    columns = {name: rng.random((1 + epochs, seeds), np.float32) for name in jaxnet.History._fields[4:-2]}
+    columns = {name: rng.random((1 + epochs, seeds), np.float32) for name in jaxnet.History._fields[4:9]}
     return jaxnet.History(**along, **columns, compile_seconds=0.5, evaluated=600)
 
 
