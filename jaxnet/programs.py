@@ -95,7 +95,15 @@ def epoch(
         rule = _of_rate(optimizer, rate)
         return descent.epoch(state, images, targets, order, batch_size=batch_size, optimizer=rule, **means)
 
-    return jax.vmap(one_network)(state, rates) if over.population else one_network(state, None)
+    return _typed(jax.vmap(one_network)(state, rates) if over.population else one_network(state, None))
+
+
+def _typed(state: State) -> State:
+    """The same with the types of its numbers settled: where an optimizer leaves them "weak" at the start and not
+    after a step, or the other way round, the second epoch would be compiled anew."""
+    return jax.tree.map(
+        lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf.astype(leaf.dtype), state
+    )
 
 
 def _differentiable(over: Over, cost: Mean) -> Mean:
@@ -164,7 +172,7 @@ def fresh(params: Params, rates: Array | None, *, optimizer: Optimizer) -> State
     def one_network(params: Any, rate: Array | None) -> State:
         return State(jax.tree.map(jnp.copy, params), _of_rate(optimizer, rate).init(params))
 
-    return one_network(params, None) if rates is None else jax.vmap(one_network)(params, rates)
+    return _typed(one_network(params, None) if rates is None else jax.vmap(one_network)(params, rates))
 
 
 order = jax.jit(shuffled, static_argnames="n")

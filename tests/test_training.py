@@ -224,6 +224,15 @@ def test_any_optax_optimizer_descends(few: Dataset, make: Callable, batch_size: 
     assert history.train_cost[-1] < 0.5 * history.train_cost[0]
 
 
+@pytest.mark.parametrize("make", [optax.lbfgs, lambda: optax.adam(0.01)], ids=["lbfgs", "adam"])
+def test_an_epoch_is_compiled_once(few: Dataset, make: Callable, caplog: pytest.LogCaptureFixture):
+    """Where the types of an optimizer's state change with its first step, too, as those of L-BFGS do."""
+    small = jax.tree.map(lambda part: part[:11], few)
+    with jax.log_compiles(), jax.numpy_dtype_promotion("standard"):
+        trained(small, params=jaxnet.init(jax.random.key(0), (784, 3, 10)), optimizer=make(), batch_size=11, epochs=3)
+    assert sum(record.getMessage().startswith("Compiling jit(epoch)") for record in caplog.records) == 1
+
+
 def test_a_standardised_table_trains():
     table, kinds = datasets.load_iris(return_X_y=True)
     flowers = jaxnet.dataset(preprocessing.scale(table), kinds)
