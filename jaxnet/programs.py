@@ -99,8 +99,10 @@ def epoch(
 
 
 def _typed(state: State) -> State:
-    """The same with the types of its numbers settled: where an optimizer leaves them "weak" at the start and not
-    after a step, or the other way round, the second epoch would be compiled anew."""
+    """The same with the types of its numbers settled.
+
+    Some optimizers leave them "weak" before the first step and not after it: the second epoch would be compiled anew.
+    """
     return jax.tree.map(
         lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf.astype(leaf.dtype), state
     )
