@@ -117,6 +117,19 @@ def outputs(params: jaxnet.Params, images: Any) -> np.ndarray:
     return np.asarray(jax.lax.map(lambda image: jaxnet.forward(params, image), jnp.asarray(images), batch_size=2_000))
 
 
+def guesses(params: jaxnet.Params, images: Any) -> np.ndarray:
+    """What each of the stacked networks takes each of many images for (images, networks), a chunk at a time."""
+    return np.asarray(_guesses(params, jnp.asarray(images)))
+
+
+@jax.jit
+def _guesses(params: jaxnet.Params, images: jax.Array) -> jax.Array:
+    def of_all(image: jax.Array) -> jax.Array:
+        return jax.vmap(jaxnet.classify, in_axes=(0, None))(params, image)
+
+    return jax.lax.map(of_all, images, batch_size=2_000)
+
+
 def nudge(params: jaxnet.Params, layer: int, neuron: int, source: int | None, amount: float) -> jaxnet.Params:
     """The same parameters but for one weight, or bias where the source is None."""
     w, b, f = params[layer]

@@ -123,8 +123,13 @@ def descend(
     learnt: Dataset,
     judged: Dataset,
     progress: Callable[[History], None] | None = None,
+    *,
+    evaluate_on: int | None = None,
 ) -> tuple[Params, History]:
-    """Trains stacked networks, each at its own rate, by the recipe in all else."""
+    """Trains stacked networks, each at its own rate, by the recipe in all else.
+
+    `evaluate_on` is that of `train`: by default the history tells of all the examples that are learnt from.
+    """
     n = len(learnt.images)
     choices = recipe.choices(n)
     with side_by_side(len(rates), choices["batch_size"]):
@@ -135,6 +140,7 @@ def descend(
             lambda rate: recipe.optimizer(n, rate),
             rates=rates,
             test=judged,
+            evaluate_on=evaluate_on,
             progress=progress,
             **choices,
         )

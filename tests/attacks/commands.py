@@ -112,6 +112,11 @@ SCRIPTS = {
         *SEED, *LIMIT, *PARTS, *counts("seeds", "sweep-seeds"), "--seeds 1000000000", "--sweep-seeds 1000000000",
         "--departures dropout", *positive("goal"), "--goal 101",
     )),
+    "luck": Script("--limit 60 --networks 3 --crossed 0 --lost 0 --epochs 1", (
+        *SEED, *LIMIT, "--limit 1", *PARTS, *counts("networks", "epochs"), *counts("crossed", "lost", zero=False),
+        "--networks 2", "--networks 1000000000", "--crossed 1", "--crossed 1000000000", "--lost 1000000000",
+        *positive("goal"), "--goal 101",
+    )),
     "deep_big_simple": Script("--limit 60 --hidden 10 --epochs 1 --batch-size 20", (
         *SEED, *LIMIT, *HIDDEN, *SAVING, *counts("epochs", "batch-size"), *counts("held-out", zero=False),
         "--held-out 60", "--batch-size 61", *(f"--rate {rate}" for rate in RATES), "--momentum 1", "--momentum nan",

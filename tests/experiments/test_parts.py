@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxnet
-from experiments import full_batch_vs_sgd, ninety_six, reproduce, steps_to_target
+from experiments import full_batch_vs_sgd, luck, ninety_six, reproduce, steps_to_target
 from experiments.benchmark import __main__ as benchmark
 from experiments.benchmark import speed
 from experiments.common import parts as kept
@@ -19,6 +19,7 @@ from experiments.common.parts import Parts
 from experiments.published.rows import RECIPES
 from tests.experiments.commands import main, refused, small_data, timeless
 from tests.experiments.test_benchmark import SMALL, InThisProcess
+from tests.experiments.test_luck import read_by_chance
 
 RUN = {"rate": 0.1, "hidden": [16, 16]}
 
@@ -183,6 +184,14 @@ def test_ninety_six_goes_on_sweep_by_sweep(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(ninety_six.report, "figures", lambda _record, _folder: [])
     options = "--departures none relu --limit 60 --sweep-seeds 2 --seeds 2"
     check_resumed(ninety_six, 8, monkeypatch, capsys, tmp_path, options)
+
+
+def test_luck_goes_on_population_by_population(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
+    monkeypatch.setattr(luck, "trained", read_by_chance)
+    monkeypatch.setattr(luck.report, "figures", lambda _record, _folder: [])
+    options = "--networks 120 --crossed 3 --lost 4 --limit 60"
+    check_resumed(luck, 2, monkeypatch, capsys, tmp_path / "many", options)
+    check_resumed(luck, 5, monkeypatch, capsys, tmp_path / "crossed", options)
 
 
 def test_steps_to_target_goes_on_batch_size_by_batch_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
