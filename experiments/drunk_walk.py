@@ -36,7 +36,7 @@ class Config:
     """The choices."""
 
     arms: tuple[str, ...] = ("full:5:400", "1000:6:7", "100:4:1", "10:0.25:1")
-    """The walks, each as BATCH_SIZE:RATE:EPOCHS; the rates are those that full_batch_vs_sgd --tune found."""
+    """The walks, each as BATCH:RATE:EPOCHS; the rates are those that full_batch_vs_sgd --tune found."""
     points: int = 100
     """About so many points of each walk are kept for the picture; its length is measured step by step."""
     close_steps: int = 100
@@ -69,6 +69,11 @@ def run(config: Config, _folder: Path) -> script.Record:
     arms = sorted(parse_arms(config.arms, len(train.images)), key=lambda arm: -arm.batch_size)
     if not all(arm.rate for arm in arms):
         raise ChoiceError("arms has one with the rate 0; that is no walk")
+    for arm in arms:
+        if arm.rule != "sgd":
+            raise ChoiceError(
+                f"arms has one with the rule {arm.rule}; these walks are plain descent, BATCH:RATE:EPOCHS"
+            )
     start, order, again, directions, draws = jax.random.split(random_key(config.seed), 5)
     calculus.check_grid(config.grid, config.grid, numbers=1)
     with refused():

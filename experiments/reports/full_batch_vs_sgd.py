@@ -1,11 +1,16 @@
-"""The comparison of batch sizes: three tables, a sentence, the curves."""
+"""The comparison of ways downhill: tables, a sentence, the curves."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from experiments.common import drawing, script, tables
 from experiments.common.drawing import plt
+
+WORDS = {"examples": "examples", "steps": "steps", "passes": "passes", "seconds": "seconds", "bytes": "bytes sent"}
+RULES = ("sgd", "momentum", "nesterov", "adam", "lbfgs", "newton")
+"""In the order of their colours."""
 
 
 def print_tables(record: script.Record) -> None:
@@ -16,80 +21,116 @@ def print_tables(record: script.Record) -> None:
 
 
 def print_tuning(results: script.Record) -> None:
-    """Held-out accuracy for each arm and rate, the best one starred, and the arms to use from now on."""
+    """Held-out accuracy for each arm and trial, the best one starred, and the arms to use from now on."""
     print(
-        "\nAccuracy (%) on the held-out sixth of the training images, mean ± standard deviation; * is the best rate.\n"
+        "\nAccuracy (%) on the held-out sixth of the training images, mean ± standard deviation; * is the best trial.\n"
     )
-    for row in results["tuning"]:
+    best = []
+    for arm, row in zip(results["arms"], results["tuning"], strict=True):
         accuracy = np.array(row["accuracy"], float)
-        print(f"{tables.batch_name(row['batch_size'], results['n'])}, {row['epochs']} epochs")
-        for rate, each in zip(row["grid"], accuracy, strict=True):
-            print(f"  rate {rate:<6g} {tables.percent(each):>14}{' *' if rate == row['best'] else ''}")
-        if row["best"] in (row["grid"][0], row["grid"][-1]):
-            print("  the best rate lies at the end of the grid: widen it with --grid")
-    sizes = ["full" if row["batch_size"] == results["n"] else row["batch_size"] for row in results["tuning"]]
-    arms = [f"{size}:{row['best']:g}:{row['epochs']}" for size, row in zip(sizes, results["tuning"], strict=True)]
-    print("\nThe best rates as an option: --arms " + " ".join(arms))
+        first = arm["name"].split(", ")
+        names = [words.rpartition(" ")[0] for words in first[-len(row["best"]) :]]
+        print(f"{', '.join(first[: -len(names)])}, {row['epochs']} epochs")
+        for tried, each in zip(row["tried"], accuracy, strict=True):
+            numbers = ", ".join(f"{name} {number:g}" for name, number in zip(names, tried, strict=True))
+            print(f"  {numbers:<26} {tables.percent(each):>14}{' *' if tried == row['best'] else ''}")
+        for name, number, tried in zip(names, row["best"], zip(*row["tried"], strict=True), strict=True):
+            if number in (min(tried), max(tried)):
+                print(f"  the best {name} lies at the end of what was tried")
+        size = "full" if row["batch_size"] == results["n"] else row["batch_size"]
+        best.append(f"{size}:{row['rule']}:{','.join(f'{number:g}' for number in row['best'])}:{row['epochs']}")
+    seconds, examples = (sum(row[name] for row in results["tuning"]) for name in ("seconds", "examples"))
+    print(f"\nTuning looked at {tables.number(examples)} examples in {tables.number(seconds)} seconds of training.")
+    print("The best as an option: --arms " + " ".join(best))
+
+
+def fair(results: script.Record) -> bool:
+    """Whether some way is not plain descent, so that steps are not all alike."""
+    return any(arm["rule"] != "sgd" for arm in results["arms"])
 
 
 def print_comparison(results: script.Record) -> None:
-    """Three tables and a sentence."""
+    """A table for equal budgets, one for each goal, and a sentence."""
     arms, comparison = results["arms"], results["comparison"]
-    budgets, levels = comparison["budgets"], comparison["levels"]
+    shown = list(WORDS) if fair(results) else ["examples", "steps", "seconds"]
+    budgets = {measure: comparison["budgets"][measure] for measure in shown}
     seeds = len(comparison["end"][0])
-    names = [f"{tables.batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}" for arm in arms]
+    names = [arm["name"] for arm in arms]
     print(f"\nTest accuracy (%), mean ± standard deviation over {seeds} networks, after equal\n")
-    heads = [f"{tables.number(budgets[measure])} {measure}" for measure in budgets]
+    heads = [f"{tables.number(budgets[measure])} {WORDS[measure]}" for measure in shown]
     tables.table(
         ["", *heads, "all its epochs"],
         [
             [
                 name,
-                *(tables.percent(comparison["at"][measure][arm]) for measure in budgets),
+                *(tables.percent(comparison["at"][measure][arm]) for measure in shown),
                 tables.percent(comparison["end"][arm]),
             ]
             for arm, name in enumerate(names)
         ],
     )
-    for level, value in levels.items():
-        why = (
-            ""
-            if level == "goal"
-            else f", where every network of {names[comparison['best']].split(', ')[0]} ends or above"
-        )
-        print(f"\nTo {value:.2f} %{why} (seconds for {seeds} networks side by side)\n")
+    levels = results["goals"] if fair(results) else comparison["levels"]
+    for level, to in zip(levels, comparison["to"], strict=False):
+        why = "" if level in results["goals"] else f", where every network of {names[comparison['best']]} ends or above"
+        print(f"\nTo {level:.2f} %{why} (seconds for {seeds} networks)\n")
         tables.table(
-            ["", *budgets],
-            [
-                [name, *(tables.spread(comparison["to"][level][measure][arm]) for measure in budgets)]
-                for arm, name in enumerate(names)
-            ],
+            ["", *(WORDS[measure] for measure in shown)],
+            [[name, *(tables.spread(to[measure][arm]) for measure in shown)] for arm, name in enumerate(names)],
         )
-    print("\n" + conclusion(results))
+    if fair(results):
+        price = results["prices"]
+        print(
+            "\nExamples are those of gradients; one more value of the cost counts"
+            f" {price['value']:.2f} times as much, a Hessian-vector product {price['product']:.2f} times. Passes are"
+            " all of them, one after the other."
+        )
+    for goal, to in zip(results["goals"], comparison["to"], strict=False):
+        print("\n" + conclusion(results, goal, to))
 
 
-def conclusion(results: script.Record) -> str:
-    """One sentence, computed from the numbers: the smallest batch against the largest."""
-    arms, to = results["arms"], results["comparison"]["to"]["goal"]
-    small = min(range(len(arms)), key=lambda arm: arms[arm]["batch_size"])
-    large = max(range(len(arms)), key=lambda arm: arms[arm]["batch_size"])
-    names = [tables.batch_name(arms[arm]["batch_size"], results["n"]) for arm in (small, large)]
-    goal = f"{results['goal']:g} % test accuracy"
-    mean = {measure: [np.mean(np.array(to[measure][arm], float)) for arm in (small, large)] for measure in to}
-    if not np.isfinite(mean["examples"][0]):
-        return f"Not every network reached {goal} with {names[0]}, so there is nothing to compare."
+def conclusion(results: script.Record, goal: float, to: dict[str, Any]) -> str:
+    """One sentence, computed from the numbers: the full batch, or the largest, at its best, against smaller ones."""
+    arms = results["arms"]
+    largest = max(arm["batch_size"] for arm in arms)
+    groups = [[index for index, arm in enumerate(arms) if (arm["batch_size"] == largest) == full] for full in (0, 1)]
+    mean = {measure: [float(np.mean(np.array(each, float))) for each in to[measure]] for measure in to}
+
+    ends = [float(np.mean(np.array(end, float))) for end in results["comparison"]["end"]]
+
+    def fewest(group: list[int], measure: str) -> int:
+        """The best arm of a group; where none reached the goal, the one that ended highest."""
+        return min(group, key=lambda arm: (np.nan_to_num(mean[measure][arm], nan=np.inf), -ends[arm]))
+
+    small, large = (fewest(group, "examples") for group in groups)
+    reach = f"{goal:g} % test accuracy"
+    names = [arms[arm]["name"] for arm in (small, large)]
+    if not np.isfinite(mean["examples"][small]):
+        return f"Not every network reached {reach} with {names[0]}, so there is nothing to compare."
     if np.min(np.array(to["examples"][small], float)) == 0:
-        return f"Some networks were at {goal} before their first step, so there is nothing to compare: raise --goal."
-    reached = f"{names[0]} reached {goal} after {tables.number(mean['examples'][0])} examples".capitalize()
-    if not np.isfinite(mean["examples"][1]):
-        seen = results["arms"][large]["history"]["examples"][-1]
+        return f"Some networks were at {reach} before their first step, so there is nothing to compare: raise --goals."
+    reached = f"{names[0]} reached {reach} after {tables.number(mean['examples'][small])} examples".capitalize()
+    if not np.isfinite(mean["examples"][large]):
+        seen = np.max(arms[large]["examples"][-1])
         return f"{reached}; {names[1]} did not with every network, after {tables.number(seen)} examples."
     ratios = np.array(to["examples"][large], float) / np.array(to["examples"][small], float)
+    said = (
+        f"{reached}, {names[1]} after {tables.number(mean['examples'][large])}: {tables.number(ratios.mean())} times as"
+        f" many ({tables.number(ratios.min())} to {tables.number(ratios.max())} over the networks)"
+    )
+    if not fair(results):
+        return (
+            f"{said}, and {tables.number(mean['seconds'][large] / mean['seconds'][small])} times the seconds, though in"
+            f" {tables.number(mean['steps'][large])} careful steps instead of {tables.number(mean['steps'][small])}"
+            " drunk ones."
+        )
+    quick, quick_large = (fewest(group, "seconds") for group in groups)
+    short, short_large = (fewest(group, "passes") for group in groups)
+    seconds = mean["seconds"][quick_large] / mean["seconds"][quick]
     return (
-        f"{reached}, {names[1]} after {tables.number(mean['examples'][1])}: {tables.number(ratios.mean())} times as"
-        f" many ({tables.number(ratios.min())} to {tables.number(ratios.max())} over the networks), and"
-        f" {tables.number(mean['seconds'][1] / mean['seconds'][0])} times the seconds, though in"
-        f" {tables.number(mean['steps'][1])} careful steps instead of {tables.number(mean['steps'][0])} drunk ones."
+        f"{said}. In seconds the quickest full batch, {arms[quick_large]['name']}, took {tables.number(seconds)} times"
+        f" as long as {arms[quick]['name']}. Counted in passes, as on a machine that takes any number of examples at"
+        f" once, {arms[short_large]['name']} needed {tables.number(mean['passes'][short_large])} and"
+        f" {arms[short]['name']} {tables.number(mean['passes'][short])}."
     )
 
 
@@ -104,47 +145,65 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
     return drawn
 
 
+def style(results: script.Record, index: int) -> tuple[str, str]:
+    """Colour and line of an arm: by its batch size, or where there are several rules by both."""
+    if not fair(results):
+        return drawing.STYLES[index % len(drawing.STYLES)]
+    arm = results["arms"][index]
+    sizes = sorted({arm["batch_size"] for arm in results["arms"]}, reverse=True)
+    line = ("-", "--", "-.", ":")[sizes.index(arm["batch_size"]) % 4]
+    return drawing.STYLES[RULES.index(arm["rule"]) % len(drawing.STYLES)][0], line
+
+
 def draw_curves(results: script.Record, path: Path) -> Path:
     """Mean over the networks as a line, the lowest and highest of them as a band."""
-    seeds = len(results["comparison"]["end"][0])
-    figure, axes = plt.subplots(2, 3, figsize=(12, 7), layout="constrained", sharex="col", sharey="row")
+    seeds, several = len(results["comparison"]["end"][0]), fair(results)
+    measures = ("examples", "passes", "seconds")
+    figure, axes = plt.subplots(
+        2, 3, figsize=(12, 8 if several else 7), layout="constrained", sharex="col", sharey="row"
+    )
     for index, arm in enumerate(results["arms"]):
-        colour, style = drawing.STYLES[index % len(drawing.STYLES)]
-        history = arm["history"]
-        label = f"{tables.batch_name(arm['batch_size'], results['n'])}, rate {arm['rate']:g}"
-        for column, measure in enumerate(("examples", "steps", "seconds")):
+        colour, line = style(results, index)
+        for column, measure in enumerate(measures):
             for row, (name, scale) in enumerate((("test_cost", 1), ("test_accuracy", 100))):
-                along = np.array(history[measure], float)[1:]
-                curves = scale * np.array(history[name], float)[1:]
-                drawing.band(axes[row, column], along, curves, style, color=colour, label=label)
-    for column, what in enumerate(
-        ("examples seen", "steps taken", f"seconds of training, {seeds} networks side by side")
-    ):
+                curves = scale * np.array(arm[name], float)[1:]
+                along = np.array(arm[measure], float).reshape(len(curves) + 1, -1)[1:].mean(axis=1)
+                drawing.band(axes[row, column], along, curves, line, color=colour, label=arm["name"])
+    steps = "gradients, values and products, one after the other" if several else "steps taken"
+    for column, what in enumerate(("examples looked at", steps, f"seconds of training, {seeds} networks")):
         axes[1, column].set(xscale="log", xlabel=what)
-        axes[1, column].axhline(results["goal"], color="grey", linewidth=0.8, linestyle=":")
+        for goal in results["goals"]:
+            axes[1, column].axhline(goal, color="grey", linewidth=0.8, linestyle=":")
     axes[0, 0].set(yscale="log", ylabel="cost on the test images")
-    axes[1, 0].set(ylabel="accuracy on the test images (%)", ylim=(0, 100))
+    axes[1, 0].set(ylabel="accuracy on the test images (%)", ylim=(70, 97) if several else (0, 100))
     for each in axes.flat:
         each.grid(alpha=0.3)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3 if several else 4)
     figure.suptitle(f"The same {seeds} networks rolling downhill (line: mean, band: lowest to highest)")
     return drawing.save_figure(figure, path)
 
 
 def draw_tuning(results: script.Record, path: Path) -> Path:
-    """Held-out accuracy against the rate, one line for each arm."""
-    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    for index, row in enumerate(results["tuning"]):
-        colour, style = drawing.STYLES[index % len(drawing.STYLES)]
-        accuracy = np.array(row["accuracy"], float)
-        label = f"{tables.batch_name(row['batch_size'], results['n'])}, best {row['best']:g}"
-        drawing.band(axes, row["grid"], accuracy, style, color=colour, label=label, marker="o", markersize=4)
+    """Held-out accuracy against the rate: a line for each arm that has nothing else, points where it has."""
+    figure, axes = plt.subplots(figsize=(7, 4.5 if not fair(results) else 6.5), layout="constrained")
+    for index, (arm, row) in enumerate(zip(results["arms"], results["tuning"], strict=True)):
+        colour, line = style(results, index)
+        tried, accuracy = np.array(row["tried"], float), np.array(row["accuracy"], float)
+        choice = {"color": colour, "label": arm["name"], "marker": "o", "markersize": 4}
+        if tried.shape[1] == 1:
+            drawing.band(axes, tried[:, 0], accuracy, line, **choice)
+        else:
+            axes.plot(tried[:, 0], accuracy.mean(axis=1), linestyle="none", **choice)
     axes.set(
-        xscale="log", xlabel="learning rate", ylabel="accuracy on held-out images (%)", title="Each arm's best rate"
+        xscale="log",
+        xlabel="learning rate, or radius",
+        ylabel="accuracy on held-out images (%)",
+        title="What was tried for each arm; the legend names the best",
     )
-    rates = sorted({rate for row in results["tuning"] for rate in row["grid"]})
-    axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
-    axes.set_xticks([], minor=True)
+    rates = sorted({tried[0] for row in results["tuning"] for tried in row["tried"] if len(tried) == 1})
+    if not fair(results):
+        axes.set_xticks(rates, [f"{rate:g}" for rate in rates])
+        axes.set_xticks([], minor=True)
     axes.grid(alpha=0.3)
-    axes.legend()
+    axes.legend(fontsize=8 if fair(results) else None)
     return drawing.save_figure(figure, path)
