@@ -22,7 +22,7 @@ import numpy as np
 import jaxnet
 from experiments.common import contest, networks, script
 from experiments.common.arms import Arm, named, parse_arms, rule_of
-from experiments.common.choices import check_at_least, check_goal, random_key
+from experiments.common.choices import ChoiceError, check_at_least, check_goal, random_key
 from experiments.common.recipes import part
 from experiments.common.rules import Prices, prices, trials
 from experiments.common.saving import Resuming, parts_of
@@ -42,7 +42,7 @@ FAIR = (
 class Config:
     """The choices."""
 
-    arms: tuple[str, ...] = ()
+    arms: tuple[str, ...] | None = None
     """What to compare, each as BATCH:RULE:RATE:EPOCHS, plain descent as BATCH:RATE:EPOCHS; by default full:5:440
     1000:4:40 100:1:30 10:0.25:15. Rules are sgd, momentum, nesterov, adam, lbfgs, newton; RATE can be all numbers of a
     rule: nesterov:1,0.9."""
@@ -52,7 +52,7 @@ class Config:
     """Initial networks; every arm starts from the same ones."""
     seed: int = 0
     """Decides the initial networks and the order of the examples."""
-    goals: tuple[float, ...] = ()
+    goals: tuple[float, ...] | None = None
     """Test accuracies in percent to be reached; by default 90, and with --fair 90 and 93."""
     data: str = "mnist"
     """mnist (embedded), tfds:NAME for a set of tensorflow-datasets, or the path of an .npz file."""
@@ -72,12 +72,14 @@ class Config:
 def run(config: Config, folder: Path) -> script.Record:
     """Tunes if asked to, descends every arm, compares."""
     check_at_least(config, seeds=1, trials=1, tune_seeds=1)
-    goals = config.goals or ((90.0, 93.0) if config.fair else (90.0,))
+    goals = ((90.0, 93.0) if config.fair else (90.0,)) if config.goals is None else config.goals
+    if not goals:
+        raise ChoiceError("goals is empty; name at least one accuracy, or leave the option out")
     for goal in goals:
         check_goal(goal)
     train, test, classes = script.load(config.data, config.limit)
     n, sizes = len(train.images), (train.images.shape[1], *config.hidden, classes)
-    arms = parse_arms(config.arms or (FAIR if config.fair else PLAIN), n)
+    arms = parse_arms((FAIR if config.fair else PLAIN) if config.arms is None else config.arms, n)
     compared, tuned_on, order = jax.random.split(random_key(config.seed), 3)
     parts = parts_of(folder, config, examples=identity.of_arrays((train, test)))
     params = networks.initial(compared, sizes, config.seeds)

@@ -24,9 +24,8 @@ MEASURES = ("examples", "steps", "passes", "seconds", "bytes")
 - seconds: of all networks; those that cannot be trained side by side one after the other.
 - bytes: that each device would send for its sums, if the examples were shared out among many.
 """
-_EVALUATIONS = 60
 _EVALUATED = 10_000
-"""Training images of which the history tells."""
+"""Training images of which is told, at most."""
 
 
 def descend(
@@ -37,13 +36,14 @@ def descend(
     test: jaxnet.Dataset,
     order: jax.Array,
     price: Prices,
+    evaluations: int = 60,
 ) -> script.Record:
     """What stacked networks went through, each with its own choice of the numbers of the arm's rule.
 
     The seconds are those of the average pace, so that a single slow moment of the machine does not count.
     """
     networks = len(choices)
-    trained = functools.partial(_trained, arm, train, test, order)
+    trained = functools.partial(_trained, arm, train, test, order, evaluations)
     if rule_of(arm).alone:
         make = functools.cache(rule_of(arm).make)  # one program for all networks with the same choice
         each = [
@@ -60,10 +60,9 @@ def descend(
             )
     asked = work(rule_of(arm), history)
     gradients = asked.gradients + price.value * asked.values + price.product * asked.products
-    examples_a_step = history.examples[-1] / history.steps[-1]
     numbers = jaxnet.count_params(params) // networks
     return {
-        "examples": examples_a_step * gradients,
+        "examples": gradients * history.examples[-1] / history.steps[-1],
         "steps": history.steps,
         "passes": asked.gradients + asked.values + asked.products,
         "seconds": history.steps * (history.seconds[-1] / history.steps[-1]),
@@ -78,6 +77,7 @@ def _trained(
     train: jaxnet.Dataset,
     test: jaxnet.Dataset,
     order: jax.Array,
+    evaluations: int,
     params: jaxnet.Params,
     optimizer: Any,
     **rates: Any,
@@ -92,7 +92,7 @@ def _trained(
             batch_size=arm.batch_size,
             epochs=arm.epochs,
             test=test,
-            evaluate_every=max(1, steps // _EVALUATIONS),
+            evaluate_every=max(1, steps // evaluations),
             evaluate_on=min(_EVALUATED, len(train.images)),
             look=rule_of(arm).asked,
             progress=show,

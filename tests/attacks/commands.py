@@ -100,9 +100,17 @@ SCRIPTS = {
         "--output step", "--loss absolute", "--schedule never", "--initial-weights zero", "--gradient guessed",
     )),
     "full_batch_vs_sgd": Script("--limit 100 --arms full:1:1 50:1:1", (
-        *SEED, *LIMIT, *HIDDEN, *DATA, *ARMS, *PARTS, *counts("seeds", "tune-seeds"), *positive("goal"), "--goal 101",
-        "--seeds 1000000000", "--tune --tune-seeds 1000000000", "--tune --grid 1 nan", "--tune --grid -1",
-        "--tune --grid",
+        *SEED, *LIMIT, *HIDDEN, *DATA, *ARMS, *PARTS, *counts("seeds", "tune-seeds", "trials"),
+        *positive("goals"), "--goals 90 101", "--goals", "--seeds 1000000000", "--tune --tune-seeds 1000000000",
+        "--arms full:rmsprop:1:1 10:1:1",
+        "--arms full:nesterov:1,1:1 10:1:1", "--arms full:1,2:1 10:1:1", "--arms full:1:1 10:newton:1:1",
+        "--arms full:lbfgs:1,0:1 10:1:1", "--arms full:lbfgs:1,many:1 10:1:1",
+    )),
+    "crossover": Script("--sizes 20 --trials 1 --seeds 1 --steps 2 --arms full:sgd 10:sgd", (
+        *SEED, *PARTS, *counts("trials", "seeds", "steps"), "--seeds 1000000000", "--sizes", "--sizes 1",
+        "--sizes 50001", "--sizes many", *positive("goal"), "--goal 101", "--cost 0", "--cost -1", "--cost nan",
+        "--arms", "--arms full:sgd", "--arms 10:sgd 20:sgd", "--arms full:sgd ten:sgd", "--arms full:sgd 10",
+        "--arms full:sgd 10:rmsprop", "--arms full:sgd 10:newton", "--arms full:sgd 10:sgd:1:1",
     )),
     "reproduce": Script("--only lecture --limit 60 --seeds 1", (
         *SEED, *LIMIT, *PARTS, *counts("seeds"), "--seeds 1000000000", "--only einstein", "--quick yes",
@@ -333,7 +341,7 @@ def judged(typed: list[str], code: Any, said: str, written: list[str]) -> str | 
         return f"more than one line: {code}"
     words = {part for word in typed for part in word.lstrip("-").split("=") if part}
     plain = said.replace("_", "-").replace(",", "").lower()
-    if typed and not any(word.replace("_", "-").lower() in plain for word in words):
+    if typed and not any(word.replace("_", "-").replace(",", "").lower() in plain for word in words):
         return f"names neither option nor value: {said}"
     return f"{', '.join(written)} was written: {said}" if written else None
 

@@ -145,12 +145,12 @@ def test_full_batch_vs_sgd_goes_on_arm_by_arm_and_not_with_other_choices_or_data
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):
     data = small_data(tmp_path)
-    options = f"--arms full:2:4 20:2:2 --seeds 2 --hidden 5 --tune --grid 0.5 1 --tune-seeds 2 --data {data}"
+    options = f"--arms full:2:4 20:2:2 --seeds 2 --hidden 5 --tune --trials 2 --tune-seeds 2 --data {data}"
     check_resumed(full_batch_vs_sgd, 3, monkeypatch, capsys, tmp_path, options)
     cut = (*options.split(), "--out", str(tmp_path / "cut"))
     stopped(full_batch_vs_sgd, 1, monkeypatch, *cut)
-    said = refused(full_batch_vs_sgd, monkeypatch, *cut, "--resume", "--goal", "80")
-    assert f"{tmp_path / 'cut' / 'parts'} is of a run with goal 90.0; this one has 80.0" in said
+    said = refused(full_batch_vs_sgd, monkeypatch, *cut, "--resume", "--goals", "80")
+    assert f"{tmp_path / 'cut' / 'parts'} is of a run with goals None; this one has [80.0]" in said
     assert "with dtype float32; this one has float64" in refused(
         full_batch_vs_sgd, monkeypatch, *cut, "--resume", "--dtype", "float64"
     )
