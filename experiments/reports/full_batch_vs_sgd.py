@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from experiments.common import drawing, script, tables
+from experiments.common.arms import Arm, named, written
 from experiments.common.drawing import plt
+from experiments.common.rules import RULES
 
 WORDS = {"examples": "examples", "steps": "steps", "passes": "passes", "seconds": "seconds", "bytes": "bytes sent"}
-RULES = ("sgd", "momentum", "nesterov", "adam", "lbfgs", "newton")
-"""In the order of their colours."""
 
 
 def print_tables(record: script.Record) -> None:
@@ -26,19 +26,17 @@ def print_tuning(results: script.Record) -> None:
         "\nAccuracy (%) on the held-out sixth of the training images, mean ± standard deviation; * is the best trial.\n"
     )
     best = []
-    for arm, row in zip(results["arms"], results["tuning"], strict=True):
-        accuracy = np.array(row["accuracy"], float)
-        first = arm["name"].split(", ")
-        names = [words.rpartition(" ")[0] for words in first[-len(row["best"]) :]]
-        print(f"{', '.join(first[: -len(names)])}, {row['epochs']} epochs")
-        for tried, each in zip(row["tried"], accuracy, strict=True):
+    for row in results["tuning"]:
+        names = list(RULES[row["rule"]].numbers)
+        arm = Arm(row["batch_size"], row["rule"], tuple(row["best"]), row["epochs"])
+        print(f"{named(arm._replace(numbers=()), results['n'])}, {row['epochs']} epochs")
+        for tried, accuracy in zip(row["tried"], row["accuracy"], strict=True):
             numbers = ", ".join(f"{name} {number:g}" for name, number in zip(names, tried, strict=True))
-            print(f"  {numbers:<26} {tables.percent(each):>14}{' *' if tried == row['best'] else ''}")
+            print(f"  {numbers:<26} {tables.percent(accuracy):>14}{' *' if tried == row['best'] else ''}")
         for name, number, tried in zip(names, row["best"], zip(*row["tried"], strict=True), strict=True):
             if number in (min(tried), max(tried)):
                 print(f"  the best {name} lies at the end of what was tried")
-        size = "full" if row["batch_size"] == results["n"] else row["batch_size"]
-        best.append(f"{size}:{row['rule']}:{','.join(f'{number:g}' for number in row['best'])}:{row['epochs']}")
+        best.append(written(arm, results["n"]))
     seconds, examples = (sum(row[name] for row in results["tuning"]) for name in ("seconds", "examples"))
     print(f"\nTuning looked at {tables.number(examples)} examples in {tables.number(seconds)} seconds of training.")
     print("The best as an option: --arms " + " ".join(best))
@@ -152,7 +150,7 @@ def style(results: script.Record, index: int) -> tuple[str, str]:
     arm = results["arms"][index]
     sizes = sorted({arm["batch_size"] for arm in results["arms"]}, reverse=True)
     line = ("-", "--", "-.", ":")[sizes.index(arm["batch_size"]) % 4]
-    return drawing.STYLES[RULES.index(arm["rule"]) % len(drawing.STYLES)][0], line
+    return drawing.STYLES[list(RULES).index(arm["rule"]) % len(drawing.STYLES)][0], line
 
 
 def draw_curves(results: script.Record, path: Path) -> Path:
