@@ -33,6 +33,8 @@ EXAMPLES = 60_000
 """Small batches look at about so many, at least five times at each."""
 EVALUATIONS = 200
 """Of each way, so that the place where it reaches a goal is known well."""
+MOST = 4
+"""Ways of each kind whose colours can be told apart."""
 HELD_OUT = 2_000
 """Of the images that are held out, so many are read at each evaluation."""
 PARALLELISM = np.geomspace(0.1, 1e6, 141)
@@ -81,6 +83,9 @@ def run(config: Config, folder: Path) -> script.Record:
     ways = parse_arms(tuple(f"{text}:1:1" for text in config.arms), most)
     if all(way.batch_size < most for way in ways):
         raise ChoiceError(f"arms are {' '.join(config.arms)}; one of them must be of the full batch, full:RULE")
+    for full in (False, True):
+        if sum((way.batch_size == most) == full for way in ways) > MOST:
+            raise ChoiceError(f"arms are {' '.join(config.arms)}; at most {MOST} full batches and {MOST} smaller ones")
     start, order = jax.random.split(random_key(config.seed))
     params = networks.initial(start, (data.images.shape[1], 16, 16, classes), config.seeds)
     one, few = jax.tree.map(lambda leaf: leaf[0], params), part(data, 0, 500)

@@ -1,16 +1,20 @@
 """When the full batch wins: tables for both ends, a map of all machines with the line where the winner changes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from experiments.common import drawing, script, tables
 from experiments.common.drawing import plt
 
-COLOURS = ("#d55e00", "#e69f00", "#cc79a7", "#0072b2", "#56b4e9", "#009e73", "#f0e442", "#999999")
-"""Of Okabe and Ito, whom the colour-blind can tell apart: warm ones first, for small batches."""
+WARM, COLD = ("#d55e00", "#e69f00", "#cc79a7", "#f0e442"), ("#0072b2", "#56b4e9", "#009e73", "#999999")
+"""Of Okabe and Ito, whom the colour-blind can tell apart: for small batches, and for the full batch."""
+LINE: dict[str, Any] = {"color": "black", "marker": "o", "markeredgecolor": "white", "markersize": 5, "linewidth": 2}
+NOBODY: dict[str, Any] = {"facecolor": "white", "hatch": "//", "edgecolor": "0.7"}
 
 
 def goal_in_words(results: script.Record, goal: str) -> str:
@@ -90,57 +94,55 @@ def conclusion(results: script.Record, goal: str) -> str:
 def figures(record: script.Record, folder: Path) -> list[Path]:
     """Who comes first, for every number of images and every machine."""
     results = record["results"]
-    rows, here = results["rows"], results["here"]["parallelism"]
-    names = {row["way"]: row["name"] for row in rows}
-    full = {row["way"] for row in rows if row["full"]}
-    order = [*(way for way in names if way not in full), *(way for way in names if way in full)]
-    warm, cold = COLOURS[:3], COLOURS[3:]
-    colours = {
-        way: (cold if way in full else warm)[i % 3]
-        for group in (set(names) - full, full)
-        for i, way in enumerate(sorted(group))
-    }
-    parallelism = np.array(results["maps"]["parallelism"], float)
+    names = {row["way"]: row["name"] for row in results["rows"]}
+    colours = colours_of(results["rows"])
     figure, axes = plt.subplots(1, 2, figsize=(12, 5.4), layout="constrained", sharey=True)
     for each, goal in zip(axes, ("cost", "accuracy"), strict=True):
-        columns = results["maps"][goal]
-        sizes = np.array([column["size"] for column in columns], float)
-        edges = np.sqrt(sizes[1:] * sizes[:-1]) if len(sizes) > 1 else np.array([])
-        outer = (
-            [sizes[0] ** 1.5 / edges[0] ** 0.5, sizes[-1] ** 1.5 / edges[-1] ** 0.5]
-            if len(edges)
-            else [sizes[0] / 2, sizes[0] * 2]
-        )
-        edges = np.concatenate([outer[:1], edges, outer[1:]])
-        for index, column in enumerate(columns):
-            for way in [None, *order]:
-                inside = np.array([first == way for first in column["first"]])
-                if inside.any():
-                    choice = (
-                        {"color": "white", "hatch": "//", "edgecolor": "0.7"}
-                        if way is None
-                        else {"color": colours[way]}
-                    )
-                    each.fill_betweenx(
-                        parallelism, edges[index], edges[index + 1], where=inside, linewidth=0, step="mid", **choice
-                    )
-        line = [np.nan if column["turns"] is None else max(column["turns"], parallelism[0]) for column in columns]
-        each.plot(sizes, line, "o-", color="black", markersize=5, markeredgecolor="white", linewidth=2)
-        each.axhline(here, color="black", linestyle="--", linewidth=1)
-        each.annotate("this machine", (edges[-1], here), (-4, 4), textcoords="offset points", ha="right", fontsize=9)
-        each.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]), ylim=(parallelism[0], parallelism[-1]))
-        each.set(xlabel="training images", title=f"First to {goal_in_words(results, goal)}")
-        each.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
-        each.set_xticks([], minor=True)
+        draw_map(each, results, goal, colours)
     axes[0].set_ylabel(
         "P: examples taken in the time of a pass over one\n← none in parallel            any number at once →"
     )
-    handles = [Patch(color=colours[way]) for way in order]
-    labels = [names[way] for way in order]
-    handles += [
-        Line2D([], [], color="black", marker="o", markeredgecolor="white", linewidth=2),
-        Patch(facecolor="white", hatch="//", edgecolor="0.7"),
-    ]
-    labels += ["above it the full batch wins", "nobody gets there"]
+    handles = [*(Patch(color=colours[way]) for way in colours), Line2D([], [], **LINE), Patch(**NOBODY)]
+    labels = [*(names[way] for way in colours), "above it the full batch wins", "nobody gets there"]
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return [drawing.save_figure(figure, folder / "crossover.png")]
+
+
+def colours_of(rows: list[script.Record]) -> dict[int, str]:
+    """Warm colours for small batches, cold ones for the full batch, in this order."""
+    full = dict.fromkeys(row["way"] for row in rows if row["full"])
+    small = dict.fromkeys(row["way"] for row in rows if not row["full"])
+    return {way: colour for ways, group in ((small, WARM), (full, COLD)) for way, colour in zip(ways, group)}  # noqa: B905
+
+
+def edges_of(sizes: np.ndarray) -> np.ndarray:
+    """The edges of columns around these numbers of images, halfway between them on a logarithmic axis."""
+    logs = np.log(sizes)
+    between = (logs[1:] + logs[:-1]) / 2
+    if len(between) == 0:
+        return np.exp([logs[0] - 1, logs[0] + 1])
+    return np.exp([2 * logs[0] - between[0], *between, 2 * logs[-1] - between[-1]])
+
+
+def draw_map(axes: Axes, results: script.Record, goal: str, colours: dict[int, str]) -> None:
+    """Columns of who comes first from the bottom, no parallel arithmetic, to the top, and the line where it changes."""
+    here, columns = results["here"]["parallelism"], results["maps"][goal]
+    parallelism = np.array(results["maps"]["parallelism"], float)
+    sizes = np.array([column["size"] for column in columns], float)
+    edges = edges_of(sizes)
+    for index, column in enumerate(columns):
+        for way in (None, *colours):
+            inside = np.array([first == way for first in column["first"]])
+            choice = NOBODY if way is None else {"color": colours[way]}
+            if inside.any():
+                axes.fill_betweenx(
+                    parallelism, *edges[index : index + 2], where=inside, linewidth=0, step="mid", **choice
+                )
+    line = [np.nan if column["turns"] is None else max(column["turns"], parallelism[0]) for column in columns]
+    axes.plot(sizes, line, **LINE)
+    axes.axhline(here, color="black", linestyle="--", linewidth=1)
+    axes.annotate("this machine", (edges[-1], here), (-4, 4), textcoords="offset points", ha="right", fontsize=9)
+    axes.set(xscale="log", yscale="log", xlim=(edges[0], edges[-1]), ylim=(parallelism[0], parallelism[-1]))
+    axes.set(xlabel="training images", title=f"First to {goal_in_words(results, goal)}")
+    axes.set_xticks(sizes, [f"{size:,.0f}" for size in sizes])
+    axes.set_xticks([], minor=True)

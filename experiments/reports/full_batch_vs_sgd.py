@@ -173,7 +173,9 @@ def draw_curves(results: script.Record, path: Path) -> Path:
         for goal in results["goals"]:
             axes[1, column].axhline(goal, color="grey", linewidth=0.8, linestyle=":")
     axes[0, 0].set(yscale="log", ylabel="cost on the test images")
-    axes[1, 0].set(ylabel="accuracy on the test images (%)", ylim=(70, 97) if several else (0, 100))
+    highest = 100 * max(np.max(np.array(arm["test_accuracy"], float)) for arm in results["arms"])
+    seen = (max(0, highest - 27), highest + 2) if several else (0, 100)
+    axes[1, 0].set(ylabel="accuracy on the test images (%)", ylim=seen)
     for each in axes.flat:
         each.grid(alpha=0.3)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3 if several else 4)
