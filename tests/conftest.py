@@ -11,7 +11,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
-# Most of the time goes to compiling, and less of it does for tests; .ci/run sets this to 0, as everybody else has it.
+# Most of the time goes to compiling, and less of it does for tests; what takes long .ci/run compiles as everybody does.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
