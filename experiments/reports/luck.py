@@ -154,10 +154,10 @@ def conclusion(results: script.Record) -> str:
     ]
     if leads:
         lead = leads[-2:][0]  # the best of all is a single network in each half, and tells less
-        what = "luck with those images" if stays(lead) < 0.5 else "its own"
         parts.append(
             f"the best of {lead['of']:,} leads by {lead['chosen']:.2f} points on the images that chose it and by"
-            f" {lead['other']:.2f} on others, so that most of its lead is {what}"
+            f" {lead['other']:.2f} on others, so that {100 * stays(lead):.0f} % of its lead is its own and the rest"
+            " luck with those images"
         )
     if results["crossed"] and results["crossed"]["rest"] is not None:
         shares = (f"{100 * each:.0f} %" for each in variance_shares(results["crossed"]))
