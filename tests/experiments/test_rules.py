@@ -18,16 +18,16 @@ from jaxnet import Dataset
 
 def test_a_random_search_draws_different_choices_of_what_may_be_tried():
     rule = RULES["nesterov"]
-    drawn = trials(rule, 10, np.random.default_rng(0))
-    assert len(set(drawn)) == 10
+    drawn = trials(rule, 6, np.random.default_rng(0))
+    assert len(set(drawn)) == 6
     assert all(rate in rule.numbers["rate"] and momentum in rule.numbers["momentum"] for rate, momentum in drawn)
-    assert drawn == trials(rule, 10, np.random.default_rng(0)) != trials(rule, 10, np.random.default_rng(1))
+    assert drawn == trials(rule, 6, np.random.default_rng(0)) != trials(rule, 6, np.random.default_rng(1))
     assert trials(RULES["sgd"], 10, np.random.default_rng(5)) == [(rate,) for rate in RULES["sgd"].numbers["rate"]]
 
 
-def test_every_rule_has_ten_choices_at_least_so_that_all_are_tuned_alike():
+def test_every_rule_has_ten_choices_so_that_all_are_tuned_alike():
     for rule in RULES.values():
-        assert np.prod([len(tried) for tried in rule.numbers.values()]) >= 10
+        assert np.prod([len(tried) for tried in rule.numbers.values()]) == 10
 
 
 def test_the_evaluations_of_a_line_search_are_those_that_it_asked_for():
