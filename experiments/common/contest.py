@@ -24,8 +24,6 @@ MEASURES = ("examples", "steps", "passes", "seconds", "bytes")
 - seconds: of all networks; those that cannot be trained side by side one after the other.
 - bytes: that each device would send for its sums, if the examples were shared out among many.
 """
-_EVALUATED = 10_000
-"""Training images of which is told, at most."""
 
 
 def descend(
@@ -36,14 +34,23 @@ def descend(
     test: jaxnet.Dataset,
     order: jax.Array,
     price: Prices,
+    *,
     evaluations: int = 60,
+    evaluate_on: int = 10_000,
 ) -> script.Record:
     """What stacked networks went through, each with its own choice of the numbers of the arm's rule.
+
+    About so many evaluations, of the first so many training images at most, and of all test images.
 
     The seconds are those of the average pace, so that a single slow moment of the machine does not count.
     """
     networks = len(choices)
-    trained = functools.partial(_trained, arm, train, test, order, evaluations)
+    steps = arm.epochs * -(-len(train.images) // arm.batch_size)
+    evaluated = {
+        "evaluate_every": max(1, steps // evaluations),
+        "evaluate_on": min(evaluate_on, len(train.images)),
+    }
+    trained = functools.partial(_trained, arm, train, test, order, **evaluated)
     if rule_of(arm).alone:
         make = functools.cache(rule_of(arm).make)  # one program for all networks with the same choice
         each = [
@@ -77,12 +84,10 @@ def _trained(
     train: jaxnet.Dataset,
     test: jaxnet.Dataset,
     order: jax.Array,
-    evaluations: int,
     params: jaxnet.Params,
     optimizer: Any,
-    **rates: Any,
+    **choices: Any,
 ) -> History:
-    steps = arm.epochs * -(-len(train.images) // arm.batch_size)
     with script.progress(f"{named(arm, len(train.images))}, {arm.epochs} epochs", arm.epochs) as show:
         return jaxnet.train(
             order,
@@ -92,11 +97,9 @@ def _trained(
             batch_size=arm.batch_size,
             epochs=arm.epochs,
             test=test,
-            evaluate_every=max(1, steps // evaluations),
-            evaluate_on=min(_EVALUATED, len(train.images)),
             look=rule_of(arm).asked,
             progress=show,
-            **rates,
+            **choices,
         )[1]
 
 

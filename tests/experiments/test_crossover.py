@@ -100,7 +100,7 @@ def test_the_script_tells_for_every_number_of_images_what_comes_first(
         ("--arms full:sgd 10:sgd 20:sgd 30:sgd 40:sgd 50:sgd", "at most 4 full batches and 4 smaller ones"),
         ("--sizes 1 100", "sizes has 1; each must be between 2 and 50000"),
         ("--sizes 60000", "sizes has 60000"),
-        ("--cost 0", "cost is 0.0; it must be above 0"),
+        ("--cost 0", "cost is 0.0; it must be a finite number above 0"),
         ("--goal 101", "goal is 101"),
         ("--trials 0", "trials is 0"),
     ],
