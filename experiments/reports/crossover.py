@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from experiments.common import drawing, script, tables
 from experiments.common.drawing import plt
@@ -115,9 +116,9 @@ def colours_of(rows: list[script.Record]) -> dict[int, str]:
     return {way: colour for ways, group in ((small, WARM), (full, COLD)) for way, colour in zip(ways, group)}  # noqa: B905
 
 
-def edges_of(sizes: np.ndarray) -> np.ndarray:
-    """The edges of columns around these numbers of images, halfway between them on a logarithmic axis."""
-    logs = np.log(sizes)
+def edges_of(numbers: np.ndarray) -> np.ndarray:
+    """The edges of cells around these numbers, halfway between them on a logarithmic axis."""
+    logs = np.log(numbers)
     between = (logs[1:] + logs[:-1]) / 2
     if len(between) == 0:
         return np.exp([logs[0] - 1, logs[0] + 1])
@@ -130,14 +131,17 @@ def draw_map(axes: Axes, results: script.Record, goal: str, colours: dict[int, s
     parallelism = np.array(results["maps"]["parallelism"], float)
     sizes = np.array([column["size"] for column in columns], float)
     edges = edges_of(sizes)
-    for index, column in enumerate(columns):
-        for way in (None, *colours):
-            inside = np.array([first == way for first in column["first"]])
-            choice = NOBODY if way is None else {"color": colours[way]}
-            if inside.any():
-                axes.fill_betweenx(
-                    parallelism, *edges[index : index + 2], where=inside, linewidth=0, step="mid", **choice
-                )
+    places = {way: place for place, way in enumerate(colours)}
+    first = np.array([[places.get(way, -1) for way in column["first"]] for column in columns]).T
+    axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, **NOBODY))
+    axes.pcolormesh(
+        edges,
+        edges_of(parallelism),
+        np.ma.masked_less(first, 0),
+        cmap=ListedColormap(list(colours.values())),
+        vmin=-0.5,
+        vmax=len(colours) - 0.5,
+    )
     line = [np.nan if column["turns"] is None else max(column["turns"], parallelism[0]) for column in columns]
     axes.plot(sizes, line, **LINE)
     axes.axhline(here, color="black", linestyle="--", linewidth=1)
