@@ -66,14 +66,9 @@ def run(config: Config, _folder: Path) -> script.Record:
     check_at_least(config, points=3, close_steps=2, drunks=1, stages=2, batches=2, grid=2, plane_images=1)
     check_at_most(config, points=10_000, close_steps=10_000, drunks=1_000, stages=10_000, batches=100_000)
     train, test, classes = script.load(config.data, config.limit)
-    arms = sorted(parse_arms(config.arms, len(train.images)), key=lambda arm: -arm.batch_size)
+    arms = sorted(parse_arms(config.arms, len(train.images), ["sgd"]), key=lambda arm: -arm.batch_size)
     if not all(arm.rate for arm in arms):
         raise ChoiceError("arms has one with the rate 0; that is no walk")
-    for arm in arms:
-        if arm.rule != "sgd":
-            raise ChoiceError(
-                f"arms has one with the rule {arm.rule}; these walks are plain descent, BATCH:RATE:EPOCHS"
-            )
     start, order, again, directions, draws = jax.random.split(random_key(config.seed), 5)
     calculus.check_grid(config.grid, config.grid, numbers=1)
     with refused():

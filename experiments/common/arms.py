@@ -1,5 +1,6 @@
 """Ways to descend that are compared with each other: a batch size, a rule with its numbers, and how long."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 from experiments.common import tables
@@ -40,16 +41,18 @@ def written(arm: Arm, n: int) -> str:
     return f"{size}:{arm.rule}:{','.join(f'{number:g}' for number in arm.numbers)}:{arm.epochs}"
 
 
-def parse_arms(arms: tuple[str, ...], n: int) -> list[Arm]:
+def parse_arms(arms: tuple[str, ...], n: int, rules: Collection[str] = tuple(RULES)) -> list[Arm]:
     """Arms from BATCH:RULE:RATE:EPOCHS, or BATCH:RATE:EPOCHS for plain descent, for n training images.
+
+    Only with these rules.
 
     Raises ChoiceError, naming the arm, where one is not.
     """
     parsed = []
     for text in arms:
         try:
-            size, *rules, numbers, epochs = text.split(":")
-            (rule,) = rules or ["sgd"]
+            size, *chosen, numbers, epochs = text.split(":")
+            (rule,) = chosen or ["sgd"]
             arm = Arm(n if size == "full" else int(size), rule, tuple(map(float, numbers.split(","))), int(epochs))
         except ValueError:
             raise ChoiceError(
@@ -59,6 +62,8 @@ def parse_arms(arms: tuple[str, ...], n: int) -> list[Arm]:
             raise ChoiceError(f"arm {text} has batch size {size}; it must be full or between 1 and {n}")
         if arm.epochs < 1:
             raise ChoiceError(f"arm {text} has {epochs} epochs; it must have at least 1")
+        if arm.rule not in rules:
+            raise ChoiceError(f"arm {text} has rule {arm.rule}; here can be {', '.join(rules)}")
         _check_rule(text, arm, n)
         parsed.append(arm)
     if len({arm.batch_size for arm in parsed}) < 2:
@@ -67,8 +72,6 @@ def parse_arms(arms: tuple[str, ...], n: int) -> list[Arm]:
 
 
 def _check_rule(text: str, arm: Arm, n: int) -> None:
-    if arm.rule not in RULES:
-        raise ChoiceError(f"arm {text} has rule {arm.rule}; there are {', '.join(RULES)}")
     rule = rule_of(arm)
     if len(arm.numbers) > len(rule.numbers):
         raise ChoiceError(f"arm {text} has {len(arm.numbers)} numbers; {arm.rule} has {', '.join(rule.numbers)}")

@@ -148,6 +148,7 @@ def test_it_is_plain_descent_and_its_length_that_of_its_single_steps(few: jaxnet
     [
         ("--points 2", "points is 2; it must be at least 3"),
         ("--grid 1", "grid is 1"),
+        ("--arms full:adam:1:5 10:1:5", "arm full:adam:1:5 has rule adam; here can be sgd"),
         ("--grid 100000000000", "points needs 560,000,000,000,000.1 GB"),
         ("--arms full:0:2 20:0:1", "arms has one with the rate 0; that is no walk"),
         ("--arms full:1:4", "at least two different batch sizes"),

@@ -142,7 +142,7 @@ def test_a_network_that_died_has_no_accuracy_and_is_counted():
         ("--arms full:1:5 100:1:5", "at least two different batch sizes"),
         ("--arms full:1 10:1:5", "arm full:1 is not BATCH:RULE:RATE:EPOCHS"),
         ("--arms full:sgd:newton:1:5 10:1:5", "arm full:sgd:newton:1:5 is not BATCH"),
-        ("--arms full:rmsprop:1:5 10:1:5", "rule rmsprop; there are sgd, momentum, nesterov, adam, lbfgs, newton"),
+        ("--arms full:rmsprop:1:5 10:1:5", "rule rmsprop; here can be sgd, momentum, nesterov, adam, lbfgs, newton"),
         ("--arms full:1,2:5 10:1:5", "arm full:1,2:5 has 2 numbers; sgd has rate"),
         ("--arms full:1:5 10:newton:1:5", "arm 10:newton:1:5 has batch size 10; newton needs the full batch"),
         ("--arms full:nesterov:1,1:5 10:1:5", "arm full:nesterov:1,1:5 has momentum 1; it must be below 1"),
