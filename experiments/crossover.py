@@ -29,7 +29,6 @@ from experiments.common.rules import Prices, prices, trials
 from experiments.common.saving import Resuming, parts_of
 from experiments.reports import crossover as report
 from jaxnet import Dataset, identity
-from jaxnet.history import first_reach
 
 EXAMPLES = 60_000
 """Small batches look at about so many, at least ten times at each."""
@@ -74,8 +73,7 @@ def run(config: Config, folder: Path) -> script.Record:
     ways = ways_of(config, most)
     start, order = jax.random.split(random_key(config.seed))
     params = networks.initial(start, (data.images.shape[1], 16, 16, classes), config.seeds)
-    one, few = jax.tree.map(lambda leaf: leaf[0], params), part(data, 0, 500)
-    price = prices(one, few.images, jaxnet.one_hot(few.labels, classes))
+    price = prices(params, data)
     parts = parts_of(folder, config, examples=identity.of_arrays(data))
     held_out = part(data, most, most + READ)
     rows = []
@@ -90,7 +88,7 @@ def run(config: Config, folder: Path) -> script.Record:
                 )
                 name = named(arm._replace(numbers=()), size)
                 rows.append({"size": size, "way": number, "full": full, "name": name} | reached)
-    here = parts("here", parallelism_here, one, part(data, 0, most), order)
+    here = parts("here", parallelism_here, params, part(data, 0, most), order)
     return {"cost": config.cost, "goal": config.goal, "rows": rows, "here": here, "maps": maps(rows)}
 
 
@@ -140,11 +138,7 @@ def reaches(
 ) -> script.Record:
     """Passes and examples to both goals, for every trial and network (trials, networks)."""
     tried = trials(rule_of(arm), config.trials, np.random.default_rng([config.seed, number]))
-    repeated, each = networks.at_rates(params, range(len(tried)))
-    choices = [tried[int(trial)] for trial in each]
-    way = contest.descend(
-        arm, choices, repeated, learnt, held_out, order, price, evaluations=EVALUATIONS, evaluate_on=READ
-    )
+    way = contest.descend(arm, tried, params, learnt, held_out, order, price, evaluations=EVALUATIONS, evaluate_on=READ)
     finite = np.isfinite(way["train_cost"])
     curves = {
         "cost": (np.where(finite, -way["train_cost"], -np.inf), -config.cost),
@@ -153,16 +147,15 @@ def reaches(
     found: script.Record = {"tried": tried}
     for goal, (curve, level) in curves.items():
         found[goal] = {
-            measure: np.array(
-                [first_reach(*pair, level) for pair in zip(way[measure].T, curve.T, strict=True)]
-            ).reshape(len(tried), -1)
+            measure: contest.reached(way[measure], curve, level).reshape(len(tried), -1)
             for measure in ("passes", "examples")
         }
     return found
 
 
 def parallelism_here(params: jaxnet.Params, data: Dataset, order: jax.Array) -> script.Record:
-    """This machine's P, of one network: a step with b examples takes the time fixed + b each, and P is fixed/each."""
+    """This machine's P, of the first of these networks: a step takes the time fixed + b each, and P is fixed/each."""
+    params = jax.tree.map(lambda leaf: leaf[0], params)
 
     def seconds_a_step(batch_size: int, examples: int, epochs: int) -> float:
         some = part(data, 0, examples)

@@ -84,8 +84,7 @@ def run(config: Config, folder: Path) -> script.Record:
     compared, tuned_on, order = jax.random.split(random_key(config.seed), 3)
     parts = parts_of(folder, config, examples=identity.of_arrays((train, test)))
     params = networks.initial(compared, sizes, config.seeds)
-    one, few = jax.tree.map(lambda leaf: leaf[0], params), part(train, 0, 500)
-    price = prices(one, few.images, jaxnet.one_hot(few.labels, classes))
+    price = prices(params, train)
     results: script.Record = {"n": n, "goals": goals, "prices": price._asdict()}
     if config.tune:
         starts = networks.initial(tuned_on, sizes, config.tune_seeds)
@@ -97,8 +96,7 @@ def run(config: Config, folder: Path) -> script.Record:
     results["arms"] = []
     for number, arm in enumerate(arms, 1):
         try:
-            choices = [arm.numbers] * config.seeds
-            way = parts(f"arm-{number}", contest.descend, arm, choices, params, train, test, order, price)
+            way = parts(f"arm-{number}", contest.descend, arm, [arm.numbers], params, train, test, order, price)
         except jaxnet.Diverged as diverged:
             raise script.Stopped(f"{named(arm, n)}: {diverged}", results) from None
         results["arms"].append(arm._asdict() | {"name": named(arm, n)} | way)
@@ -119,10 +117,8 @@ def tune(
     n = len(train.images) * 5 // 6
     batch_size = n if arm.batch_size == len(train.images) else min(arm.batch_size, n)
     tried = trials(rule_of(arm), config.trials, np.random.default_rng([config.seed, number]))
-    repeated, each = networks.at_rates(params, range(len(tried)))
-    choices = [tried[int(trial)] for trial in each]
     seen, held_out = part(train, 0, n), part(train, n, None)
-    way = contest.descend(arm._replace(batch_size=batch_size), choices, repeated, seen, held_out, order, price)
+    way = contest.descend(arm._replace(batch_size=batch_size), tried, params, seen, held_out, order, price)
     alive = np.isfinite(way["train_cost"][-1])  # the outputs of a dead network are not even wrong
     accuracy = 100 * np.where(alive, way["test_accuracy"][-1], 0).reshape(len(tried), config.tune_seeds)
     best = tried[int(np.argmax(accuracy.mean(axis=1)))]

@@ -103,9 +103,12 @@ def _typed(state: State) -> State:
 
     Some optimizers leave them "weak" before the first step and not after it: the second epoch would be compiled anew.
     """
-    return jax.tree.map(
-        lambda leaf: leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf.astype(leaf.dtype), state
-    )
+    return jax.tree.map(lambda leaf: leaf if is_key(leaf) else leaf.astype(leaf.dtype), state)
+
+
+def is_key(leaf: Array) -> bool:
+    """Whether a part of the state is a key, which has no numbers."""
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _differentiable(over: Over, cost: Mean) -> Mean:

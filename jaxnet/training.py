@@ -329,13 +329,10 @@ def _zeros(like: Any, images: Array | Sharded) -> Array | Sharded:
 
 def _named(state: State) -> dict[str, np.ndarray]:
     leaves = (
-        (path, jax.random.key_data(leaf) if _is_key(leaf) else leaf) for path, leaf in jax.tree.leaves_with_path(state)
+        (path, jax.random.key_data(leaf) if programs.is_key(leaf) else leaf)
+        for path, leaf in jax.tree.leaves_with_path(state)
     )
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
-
-
-def _is_key(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 def _resumed(found: Checkpoint, state: State, look: Any) -> tuple[State, list[Row]]:
@@ -343,7 +340,7 @@ def _resumed(found: Checkpoint, state: State, look: Any) -> tuple[State, list[Ro
 
     def leaf(name: str, like: Array) -> Array:
         array = jnp.asarray(found.arrays[name])
-        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)) if _is_key(like) else array
+        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(like)) if programs.is_key(like) else array
 
     leaves = [leaf(name, like) for name, like in zip(_named(state), jax.tree.leaves(state), strict=True)]
     past = {name.removeprefix("history."): array for name, array in found.arrays.items()}

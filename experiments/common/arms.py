@@ -30,9 +30,13 @@ def rule_of(arm: Arm) -> Rule:
 
 def named(arm: Arm, n: int) -> str:
     """In words, for n training images."""
-    numbers = [f"{name} {number:g}" for name, number in zip(rule_of(arm).numbers, arm.numbers, strict=False)]
-    rule = [] if arm.rule == "sgd" else [arm.rule]
-    return ", ".join([tables.batch_name(arm.batch_size, n), *rule, *numbers])
+    words = [tables.batch_name(arm.batch_size, n), "" if arm.rule == "sgd" else arm.rule, numbers(arm)]
+    return ", ".join(filter(None, words))
+
+
+def numbers(arm: Arm) -> str:
+    """Those of its rule, with their names."""
+    return ", ".join(f"{name} {number:g}" for name, number in zip(rule_of(arm).numbers, arm.numbers, strict=False))
 
 
 def written(arm: Arm, n: int) -> str:
@@ -51,9 +55,9 @@ def parse_arms(arms: tuple[str, ...], n: int, rules: Collection[str] = tuple(RUL
     parsed = []
     for text in arms:
         try:
-            size, *chosen, numbers, epochs = text.split(":")
+            size, *chosen, rates, epochs = text.split(":")
             (rule,) = chosen or ["sgd"]
-            arm = Arm(n if size == "full" else int(size), rule, tuple(map(float, numbers.split(","))), int(epochs))
+            arm = Arm(n if size == "full" else int(size), rule, tuple(map(float, rates.split(","))), int(epochs))
         except ValueError:
             raise ChoiceError(
                 f"arm {text} is not BATCH:RULE:RATE:EPOCHS, such as full:5:440 (plain descent) or 10:adam:0.002:3"

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxnet
-from experiments.common import script
+from experiments.common import networks, script
 from experiments.common.arms import Arm, named, rule_of
 from experiments.common.machine import side_by_side
 from experiments.common.rules import Prices, work
 from jaxnet import History
-from jaxnet.history import first_reach
+from jaxnet.history import Metrics, first_reach
 
 MEASURES = ("examples", "steps", "passes", "seconds", "bytes")
 """What a way is measured by.
@@ -28,7 +28,7 @@ MEASURES = ("examples", "steps", "passes", "seconds", "bytes")
 
 def descend(
     arm: Arm,
-    choices: Sequence[tuple[float, ...]],
+    tried: Sequence[tuple[float, ...]],
     params: jaxnet.Params,
     train: jaxnet.Dataset,
     test: jaxnet.Dataset,
@@ -38,13 +38,16 @@ def descend(
     evaluations: int = 60,
     evaluate_on: int = 10_000,
 ) -> script.Record:
-    """What stacked networks went through, each with its own choice of the numbers of the arm's rule.
+    """What stacked networks went through, every one with every choice of the numbers of the arm's rule.
 
-    About so many evaluations, of the first so many training images at most, and of all test images.
+    All the networks of the first choice come first. About so many evaluations, of the first so many training images at
+    most, and of all test images.
 
     The seconds are those of the average pace, so that a single slow moment of the machine does not count.
     """
-    networks = len(choices)
+    numbers = jaxnet.count_params(params) // len(params[0].biases)
+    params, places = networks.at_rates(params, range(len(tried)))
+    choices = [tried[int(place)] for place in places]
     steps = arm.epochs * -(-len(train.images) // arm.batch_size)
     evaluated = {
         "evaluate_every": max(1, steps // evaluations),
@@ -59,15 +62,14 @@ def descend(
         history = _side_by_side(each)
     else:
         columns = [jnp.array(column) for column in zip(*choices, strict=True)]
-        with side_by_side(networks, arm.batch_size):
+        with side_by_side(len(choices), arm.batch_size):
             history = trained(
                 params,
                 lambda index: rule_of(arm).make(*(column[index.astype(int)] for column in columns)),
-                rates=np.arange(networks, dtype=np.float32),
+                rates=np.arange(len(choices), dtype=np.float32),
             )
     asked = work(rule_of(arm), history)
     gradients = asked.gradients + price.value * asked.values + price.product * asked.products
-    numbers = jaxnet.count_params(params) // networks
     return {
         "examples": gradients * history.examples[-1] / history.steps[-1],
         "steps": history.steps,
@@ -106,11 +108,15 @@ def _trained(
 def _side_by_side(each: list[History]) -> History:
     """Of networks that were trained one after the other."""
     stacked = {
-        name: np.stack([getattr(history, name) for history in each], axis=1)
-        for name in (*History._fields[4:9], "looks")
+        name: np.stack([getattr(history, name) for history in each], axis=1) for name in (*Metrics._fields, "looks")
     }
     sums = {name: sum(getattr(history, name) for history in each) for name in ("seconds", "compile_seconds")}
     return each[0]._replace(**stacked, **sums)
+
+
+def reached(along: np.ndarray, curves: np.ndarray, level: float) -> np.ndarray:
+    """Where the curve of each network first reaches the level; both are (evaluations, networks)."""
+    return np.array([first_reach(*pair, level) for pair in zip(along.T, curves.T, strict=True)])
 
 
 def compare(ways: list[script.Record], goals: Sequence[float]) -> script.Record:
@@ -141,10 +147,7 @@ def compare(ways: list[script.Record], goals: Sequence[float]) -> script.Record:
         },
         "to": [
             {
-                measure: [
-                    [first_reach(*pair, level) for pair in zip(each.T, curve.T, strict=True)]
-                    for each, curve in zip(along[measure], curves, strict=True)
-                ]
+                measure: [reached(each, curve, level) for each, curve in zip(along[measure], curves, strict=True)]
                 for measure in MEASURES
             }
             for level in levels

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.common import drawing, script, tables
-from experiments.common.arms import Arm, named, written
+from experiments.common.arms import Arm, named, numbers, written
 from experiments.common.drawing import plt
 from experiments.common.rules import RULES
 
@@ -27,13 +27,14 @@ def print_tuning(results: script.Record) -> None:
     )
     best = []
     for row in results["tuning"]:
-        names = list(RULES[row["rule"]].numbers)
         arm = Arm(row["batch_size"], row["rule"], tuple(row["best"]), row["epochs"])
         print(f"{named(arm._replace(numbers=()), results['n'])}, {row['epochs']} epochs")
         for tried, accuracy in zip(row["tried"], row["accuracy"], strict=True):
-            numbers = ", ".join(f"{name} {number:g}" for name, number in zip(names, tried, strict=True))
-            print(f"  {numbers:<26} {tables.percent(accuracy):>14}{' *' if tried == row['best'] else ''}")
-        for name, number, tried in zip(names, row["best"], zip(*row["tried"], strict=True), strict=True):
+            choice = numbers(arm._replace(numbers=tuple(tried)))
+            print(f"  {choice:<26} {tables.percent(accuracy):>14}{' *' if tried == row['best'] else ''}")
+        for name, number, tried in zip(
+            RULES[row["rule"]].numbers, row["best"], zip(*row["tried"], strict=True), strict=True
+        ):
             if number in (min(tried), max(tried)):
                 print(f"  the best {name} lies at the end of what was tried")
         best.append(written(arm, results["n"]))

@@ -1,6 +1,7 @@
 """Rules and what they ask of the cost: counted, priced, drawn for tuning, and raced."""
 
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -56,7 +57,7 @@ def test_the_evaluations_of_a_line_search_are_those_that_it_asked_for():
 
 def test_prices_are_those_of_the_products_that_each_needs(few: Dataset):
     """Nearly all the work is with the pixels: one product forward, one back, and for H v one more of the vector."""
-    found = prices(jaxnet.init(jax.random.key(0)), few.images, jaxnet.one_hot(few.labels))
+    found = prices(jax.vmap(jaxnet.init)(jax.random.split(jax.random.key(0), 2)), few)
     assert found.value == pytest.approx(1 / 2, rel=0.05)
     assert found.product == pytest.approx(3 / 2, rel=0.1)
 
@@ -68,8 +69,8 @@ def test_every_network_is_what_it_would_be_alone_with_its_own_choice(few: Datase
     arm = Arm(103, rule, (), 6)
     with jax.numpy_dtype_promotion("standard"):
         way = contest.descend(arm, tried, params, few, few, jax.random.key(1), Prices(0.5, 1.5))
-        for index, choice in enumerate(tried):
-            one = jax.tree.map(lambda leaf, index=index: leaf[index], params)
+        for index, (choice, network) in enumerate(itertools.product(tried, (0, 1))):
+            one = jax.tree.map(lambda leaf, network=network: leaf[network], params)
             optimizer = RULES[rule].make(*choice)
             state = jaxnet.State(one, optimizer.init(one))
             take = jax.jit(functools.partial(jaxnet.step, optimizer=optimizer))
