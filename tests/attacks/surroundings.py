@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 TRAIN = "train_digits --limit 500 --epochs 2 --save-epochs 1"
 DRAW = "gradient_field --grid 4 --steps 3"
-COMPARE = "full_batch_vs_sgd --limit 200 --arms full:2:20 20:2:10 --seeds 2 --goal 20 --hidden 5"
+COMPARE = "full_batch_vs_sgd --limit 200 --arms full:2:20 20:2:10 --seeds 2 --goals 20 --hidden 5"
 BOUND = "setpriv --bounding-set=-dac_override,-dac_read_search" if os.geteuid() == 0 else ""
 ONE_LINE = r"error: [^\n]+\n"
 
