@@ -7,8 +7,8 @@ Networks of the lecture learn from 100, 300 ... 30,000 images, in small batches 
 held out? That depends on the machine. A pass over b examples takes the time 1 + b/P here, where P is how many examples
 the machine takes in the time that every pass needs, however few they are. With unlimited parallel arithmetic only the
 passes count, with none only the examples; every machine lies in between, and this one's P is measured. Each way is at
-the best of the rates that it was tried with, at every P. A quarter of an hour on two cores. It showed that with 100
-images the full batch wins from P = 191 on, with 30,000 from P = 11,100 on.
+the best of the rates that it was tried with, at every P. Ten minutes on two cores. It showed that with 100 images the
+full batch wins from P = 191 on, with 30,000 from P = 11,100 on.
 """
 
 import math
