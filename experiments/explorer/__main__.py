@@ -12,6 +12,7 @@ outputs, cost, gradient and step agree with jaxnet's to 1e-5 in single and to 1e
 """
 
 import base64
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +28,10 @@ from experiments.explorer import report
 PIXELS = 784  # of 28 x 28, what the page scales a drawing to
 CLASSES = 20  # outputs that find room beside each other
 LIMIT = 1_500_000  # bytes of the whole page
+SNAPSHOTS = (0, 10, 100, 1_000, 6_000, 30_000)
+"""Steps of training after which the network is kept."""
+DISTORTION = {"alpha": 20.0, "sigma": 6.0, "rotation": 10.0, "scale": 0.1, "shear": 0.1, "shift": 1.0}
+"""Of the images that the second network learns from."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +45,29 @@ class Config:
 
 
 def run(config: Config, _folder: Path) -> script.Record:
-    """The network, the images and a line about them, as they go into the page."""
+    """The networks, the images and a line about them, as they go into the page."""
     check_at_least(config, images=1)
-    if config.network.from_file is not None:
+    source = config.network
+    if source.from_file is not None:
         with refused():
-            loaded, _ = jaxnet.load_params(config.network.from_file)
-        check_sizes(str(config.network.from_file), loaded)
-    subject = networks.get(config.network)
+            loaded, _ = jaxnet.load_params(source.from_file)
+        check_sizes(str(source.from_file), loaded)
+    subject = networks.get(source)
     check_sizes("the network", subject.params)
     if config.images > len(subject.test.images):
         raise ChoiceError(f"images is {config.images}; it must be between 1 and {len(subject.test.images)}")
-    accuracy = float(jaxnet.accuracy(subject.params, jnp.asarray(subject.test.images), subject.test.labels))
     images, labels = (np.asarray(part[: config.images]) for part in subject.test)
-    leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(subject.params)]
+    trained_here = source.from_file is None and source.epochs > 0
+    own = network("lecture" if trained_here else "own", subject.params, subject.test)
     results = {
-        "sizes": jaxnet.sizes_of(subject.params),
-        "activations": [layer.activation.name for layer in subject.params],
-        "parameters": in_base64(np.concatenate(leaves)),
+        "networks": [own, *([distorted(source, subject)] if trained_here else [])],
+        "snapshots": [*(snapshots(source, subject) if trained_here else []), {"steps": None, "parameters": None}],
         "images": in_base64(np.round(255 * images).astype(np.uint8)),
         "labels": labels.tolist(),
-        "test_accuracy": accuracy,
-        "about": about(config, subject, accuracy),
+        "about": about(config, subject, own["test_accuracy"]),
     }
+    if trained_here:
+        results["snapshots"][-1]["steps"] = source.epochs * steps_an_epoch(subject.train)
     size = len(report.page(results).encode())
     if size > LIMIT:
         raise ChoiceError(
@@ -69,6 +75,58 @@ def run(config: Config, _folder: Path) -> script.Record:
             f" {config.images} images; expected at most {LIMIT:,}: take a smaller network (--hidden) or fewer --images"
         )
     return results
+
+
+def network(name: str, params: jaxnet.Params, test: jaxnet.Dataset) -> script.Record:
+    """A network of the page: its name there, its numbers, how much of the test images it reads."""
+    leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(params)]
+    return {
+        "name": name,
+        "sizes": jaxnet.sizes_of(params),
+        "activations": [layer.activation.name for layer in params],
+        "parameters": in_base64(np.concatenate(leaves)),
+        "test_accuracy": float(jaxnet.accuracy(params, jnp.asarray(test.images), test.labels)),
+    }
+
+
+def distorted(source: networks.Source, subject: networks.Subject) -> script.Record:
+    """The same start, order and recipe, but every image is distorted anew in every epoch, as people's hands differ."""
+    order, params, optimizer, batch_size = networks.begin(source, subject.train, jaxnet.sizes_of(subject.params)[-1])
+    with script.progress("training on distorted images", source.epochs) as show:
+        params, _ = jaxnet.train(
+            order,
+            params,
+            subject.train,
+            optimizer,
+            batch_size=batch_size,
+            epochs=source.epochs,
+            distort=functools.partial(jaxnet.distort, **DISTORTION),
+            progress=show,
+        )
+    return network("distorted", params, subject.test)
+
+
+def snapshots(source: networks.Source, subject: networks.Subject) -> list[script.Record]:
+    """The network after so many steps of its training, in half precision, for nobody needs more to look at it."""
+    order, params, optimizer, batch_size = networks.begin(source, subject.train, jaxnet.sizes_of(subject.params)[-1])
+    images, labels = (jnp.asarray(part) for part in subject.train)
+    targets = jaxnet.one_hot(labels, jaxnet.sizes_of(params)[-1])
+    last = source.epochs * steps_an_epoch(subject.train)
+    kept = []
+    for steps in (number for number in SNAPSHOTS if number < last):
+        if steps:
+            descend = functools.partial(jaxnet.descend, optimizer=optimizer, batch_size=batch_size, steps=steps)
+            after, _ = jax.jit(descend)(order, params, images, targets)
+        else:
+            after = params
+        halves = [np.asarray(leaf, "<f2").ravel() for leaf in jax.tree.leaves(after)]
+        kept.append({"steps": steps, "parameters": in_base64(np.concatenate(halves))})
+    return kept
+
+
+def steps_an_epoch(train: jaxnet.Dataset) -> int:
+    """In batches of 10."""
+    return -(-len(train.images) // min(10, len(train.images)))
 
 
 def check_sizes(name: str, params: jaxnet.Params) -> None:

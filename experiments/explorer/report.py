@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
@@ -12,6 +14,7 @@ from experiments.common import script
 from jaxnet.files import write_whole
 
 PAGE = Path(__file__).parent / "page"
+SCENES = ("neuron", "network", "lousy", "downhill", "example", "chain", "walk")
 
 
 def print_tables(record: script.Record) -> None:
@@ -31,11 +34,11 @@ def page(results: script.Record) -> str:
     load none. The policy allows these and no others; what comes from files is text in JSON, never markup.
     """
     modules = {
-        f"page/{path.name}": f"data:text/javascript;base64,{base64.b64encode(path.read_bytes()).decode()}"
-        for path in sorted(PAGE.glob("*.js"))
+        f"page/{path.relative_to(PAGE).as_posix()}": in_address(path.read_bytes()) for path in sorted(PAGE.rglob("*.js"))
     }
+    styles = [PAGE / "style.css", *(PAGE / "scenes" / f"{scene}.css" for scene in SCENES)]
     parts = {
-        "style": Markup((PAGE / "style.css").read_text(encoding="utf-8")),  # noqa: S704 (ours, not a user's)
+        "style": Markup("\n".join(read(path) for path in styles)),  # noqa: S704 (ours, not a user's)
         "importmap": htmlsafe_json_dumps({"imports": modules}),
         "begin": Markup('import "page/main.js";'),
     }
@@ -53,6 +56,33 @@ def page(results: script.Record) -> str:
             "form-action 'none'",
         )
     )
-    data = {name: results[name] for name in ("sizes", "activations", "parameters", "images", "labels")}
+    data = {name: results[name] for name in ("networks", "snapshots", "images", "labels")}
+    words = json.loads(read(PAGE / "english.json"))
     environment = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
-    return environment.get_template("page.html").render(**parts, policy=policy, data=data, about=results["about"])
+    return environment.get_template("page.html").render(
+        **parts,
+        policy=policy,
+        data=data | {"drawings": json.loads(read(PAGE / "drawings.json"))},
+        words=words,
+        text=named(words),
+        scenes=SCENES,
+        classes=results["networks"][0]["sizes"][-1],
+        about=results["about"],
+    )
+
+
+def named(words: dict | list | str) -> SimpleNamespace | list | str:
+    """The same words, to be found by attributes, of which a dict has some of its own."""
+    if isinstance(words, dict):
+        return SimpleNamespace(**{name: named(part) for name, part in words.items()})
+    return words
+
+
+def read(path: Path) -> str:
+    """A file of the page."""
+    return path.read_text(encoding="utf-8")
+
+
+def in_address(module: bytes) -> str:
+    """A module as an address that holds it."""
+    return f"data:text/javascript;base64,{base64.b64encode(module).decode()}"

@@ -4,7 +4,7 @@
 
 export const SIDE = 28;
 export const SHEET = 280; // pixels along the sheet that one draws on
-export const PEN = 11; // radius, in those pixels; a digit 200 high gets the 2.2 pixels of MNIST's lines
+export const PENS = { thin: 6, medium: 11, thick: 16 }; // radii, in those pixels; of medium a digit 200 high gets the 2.2 pixels of MNIST's lines
 const BOX = 20;
 
 export const blank = () => new Float64Array(SHEET * SHEET);
@@ -12,33 +12,33 @@ export const blank = () => new Float64Array(SHEET * SHEET);
 // Lays one straight line of ink, from 0 to 1, on the sheet: full within the pen's radius less half a pixel, none beyond
 // half a pixel more, evenly less in between. Points are {x, y} in pixels of the sheet, of which the first reaches from 0
 // to 1. Where lines cross, the darker one counts.
-export function drawLine(sheet, from, to) {
+export function drawLine(sheet, from, to, radius) {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const length = dx * dx + dy * dy;
-  const [top, bottom] = within(from.y, to.y);
-  const [left, right] = within(from.x, to.x);
+  const [top, bottom] = within(from.y, to.y, radius);
+  const [left, right] = within(from.x, to.x, radius);
   for (let row = top; row <= bottom; row += 1) {
     for (let column = left; column <= right; column += 1) {
       const [x, y] = [column + 0.5 - from.x, row + 0.5 - from.y];
       const along = length === 0 ? 0 : Math.min(1, Math.max(0, (x * dx + y * dy) / length));
       const distance = Math.hypot(x - along * dx, y - along * dy);
-      const ink = Math.min(1, Math.max(0, PEN + 0.5 - distance));
+      const ink = Math.min(1, Math.max(0, radius + 0.5 - distance));
       const place = row * SHEET + column;
       if (ink > sheet[place]) sheet[place] = ink;
     }
   }
 }
 
-const within = (one, other) => [
-  Math.max(0, Math.floor(Math.min(one, other) - PEN - 1)),
-  Math.min(SHEET - 1, Math.ceil(Math.max(one, other) + PEN + 1)),
+const within = (one, other, radius) => [
+  Math.max(0, Math.floor(Math.min(one, other) - radius - 1)),
+  Math.min(SHEET - 1, Math.ceil(Math.max(one, other) + radius + 1)),
 ];
 
 // Strokes are lists of points; a stroke of one point is a dot.
-export function ink(strokes) {
+export function ink(strokes, radius) {
   const sheet = blank();
   for (const stroke of strokes) {
-    stroke.forEach((point, i) => drawLine(sheet, stroke[Math.max(0, i - 1)], point));
+    stroke.forEach((point, i) => drawLine(sheet, stroke[Math.max(0, i - 1)], point, radius));
   }
   return sheet;
 }

@@ -1,5 +1,7 @@
 // Elements of the page, and numbers as a person writes them. Text goes in as text, never as markup.
 
+import { language, text } from "page/text.js";
+
 export const find = (id) => document.getElementById(id);
 
 export const html = (name, attributes, ...children) => filled(document.createElement(name), attributes, children);
@@ -28,15 +30,17 @@ export const announce = (text) => say(find("said"), text);
 
 // So many digits that matter.
 export function number(value, digits = 3) {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "not a number" : signed(value < 0, "∞");
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? text("page.notANumber") : signed(value < 0, "∞");
   const size = Math.abs(value);
   if (size === 0) return "0";
   if (size < 0.001 || size >= 1e6) {
     const [front, power] = size.toExponential(digits - 1).split("e");
     return signed(value < 0, `${front}·10${raised(Number(power))}`);
   }
-  return signed(value < 0, size >= 1000 ? Math.round(size).toLocaleString("en") : size.toPrecision(digits));
+  return signed(value < 0, size >= 1000 ? whole(size) : size.toPrecision(digits));
 }
+
+export const whole = (value) => Math.round(value).toLocaleString(language);
 
 const signed = (negative, text) => (negative ? `−${text}` : text);
 
@@ -67,9 +71,14 @@ export function complaint(...inputs) {
   const wrong = inputs.find((input) => chosen(input) === null);
   if (!wrong) return "";
   const name = wrong.getAttribute("aria-label") ?? wrong.closest("label").textContent.trim();
-  const most = wrong.max === "" ? "" : ` and ${wrong.max}`;
-  const whole = wrong.step === "any" ? "a number" : "a whole number";
-  return `${name} is ${wrong.value || "not a number"}; it must be ${whole} ${most ? `between ${wrong.min}${most}` : `from ${wrong.min}`}`;
+  const kind = text(wrong.step === "any" ? "page.aNumber" : "page.aWholeNumber");
+  return text(wrong.max === "" ? "page.wrongFrom" : "page.wrongBetween", {
+    name,
+    value: wrong.value || text("page.notANumber"),
+    kind,
+    least: wrong.min,
+    most: wrong.max,
+  });
 }
 
 // Does something again and again until it is stopped: once a frame, or twice a second for whoever wants little motion.
@@ -83,7 +92,7 @@ export function repeater(button, action, stopped) {
     if (running && !on) stopped();
     running = on;
     button.classList.toggle("running", on);
-    button.textContent = on ? "Pause" : resting;
+    button.textContent = on ? text("page.pause") : resting;
   };
   let waiting = null;
   function turn() {

@@ -3,6 +3,7 @@
 import { html, svg, activation, label, say } from "page/dom.js";
 import { SIDE } from "page/digit.js";
 import { drawImage } from "page/picture.js";
+import { text } from "page/text.js";
 
 const [TOP, BOTTOM, LABELS] = [34, 10, 74]; // room for captions, below, and for the digits at the right
 const IN_A_COLUMN = 20;
@@ -12,14 +13,12 @@ const LEVELS = 4;
 const FAINT = 0.06; // of the strongest line of the layer; below that it is not drawn
 const NEAR = 9; // pixels from a line that still touch it
 
-const layerName = (layer, layers) => (layer === layers - 1 ? "output" : `hidden layer ${layer + 1}`);
-
 export const neuronName = (layer, neuron, layers) =>
-  layer === layers - 1 ? `output ${neuron}` : `neuron ${neuron} of ${layerName(layer, layers)}`;
+  layer === layers - 1 ? text("page.output", { neuron }) : text("page.neuron", { neuron, layer: layer + 1 });
 
 export const sourceName = (layer, source, layers) =>
   layer === 0
-    ? `pixel ${source} (row ${Math.floor(source / SIDE)}, column ${source % SIDE})`
+    ? text("page.pixel", { pixel: source, row: Math.floor(source / SIDE), column: source % SIDE })
     : neuronName(layer - 1, source, layers);
 
 // `touched(layer, neuron, source)` is called for a neuron, source null, and for a line.
@@ -29,7 +28,7 @@ export function createStage(box, sizes, touched) {
   const lines = svg("g", { class: "lines" });
   const captions = svg("g", { "aria-hidden": "true" });
   const buttons = sizes.slice(1).map((size, layer) => Array.from({ length: size }, (_, j) => button(layer, j, layers)));
-  const drawing = svg("svg", { role: "group", "aria-label": "The network. Arrow keys go from neuron to neuron." });
+  const drawing = svg("svg", { role: "group", "aria-label": text("network.stage") });
   drawing.append(lines, captions, svg("g", {}, ...buttons.flat().map(({ element }) => element)));
   box.append(pixels, drawing);
   let places = null;
@@ -46,9 +45,9 @@ export function createStage(box, sizes, touched) {
       height: `${picture.side}px`,
     });
     captions.replaceChildren(
-      caption(picture.x + picture.side / 2, picture.y - 10, `${sizes[0]} pixels`),
+      caption(picture.x + picture.side / 2, picture.y - 10, text("network.pixels", { number: sizes[0] })),
       ...places.layers.map(({ x }, layer) =>
-        caption(x, 16, `${sizes[layer + 1]} ${places.narrow ? "" : layer === layers - 1 ? "outputs" : "neurons"}`),
+        caption(x, 16, places.narrow ? sizes[layer + 1] : text(layer === layers - 1 ? "network.outputs" : "network.neurons", { number: sizes[layer + 1] })),
       ),
     );
     buttons.forEach((row, layer) => row.forEach((each, j) => put(each, places.layers[layer].neurons[j])));
@@ -73,7 +72,7 @@ export function createStage(box, sizes, touched) {
         light(each, a[j], scale, most > 0 ? (Math.min(1, loud) * wishes[j]) / most : 0, places.layers[layer].neurons[j].r);
         each.element.setAttribute("aria-pressed", String(chosen));
         each.element.setAttribute("tabindex", chosen ? "0" : "-1");
-        label(each.element, `${neuronName(layer, j, layers)}, activation ${activation(a[j])}`);
+        label(each.element, text("network.neuronLabel", { name: neuronName(layer, j, layers), activation: activation(a[j]) }));
         if (layer === layers - 1) {
           each.element.classList.toggle("brightest", j === best);
           say(each.value, activation(a[j]));

@@ -1,15 +1,20 @@
 // What this example wants of every number, and steps that give it what it wants.
 
-import { find, html, number, activation, announce, percent, chosen, complaint, repeater, say, watch } from "page/dom.js";
+import { activation, announce, chosen, complaint, find, html, number, percent, repeater, say, watch, whole } from "page/dom.js";
 import { averageGradient, backprop, dot, forward, judge, squaredError, step } from "page/network.js";
-import { shuffled } from "page/chance.js";
 import { neuronName } from "page/stage.js";
+import { createSubject } from "page/subject.js";
+import { shuffled, uniform } from "page/chance.js";
+import { text } from "page/text.js";
 
 const MOST = 5; // of the weights and of the biases
 const MOST_NEURONS = 16; // of a long layer those with the strongest wishes
 
-// `answered(label)` when a digit is chosen, `changed(network)` after a step, `touched(layer, neuron, source)` for a line.
-export function createTeacher({ examples, trained, random, answered, changed, touched }) {
+export function createScene({ section, lesson, changed }) {
+  const { examples, state } = lesson;
+  const random = uniform(5);
+  const touched = (layer, neuron, source) => lesson.change({ selected: { layer, neuron, source } });
+  createSubject(find("example-subject"), section, lesson);
   let view = null;
   let waiting = [];
   let earlier = null; // what there was to judge before the last step, and what that step should have changed
@@ -18,14 +23,19 @@ export function createTeacher({ examples, trained, random, answered, changed, to
   batch.value = Math.min(batch.value, examples.length);
   watch(rate, batch);
   const wishes = createWishes(touched);
-  const judgedTrained = judge(trained, examples);
-  let judged = { network: trained, ...judgedTrained };
+  const trained = () => lesson.networks[state.chosen].network;
+  let ofTrained = { network: null };
+  let judged = { network: null };
+  const judgedTrained = () => {
+    if (ofTrained.network !== trained()) ofTrained = { network: trained(), ...judge(trained(), examples) };
+    return ofTrained;
+  };
 
   const answers = find("answers").querySelectorAll("input");
   for (const radio of answers) {
     radio.addEventListener("change", () => {
       earlier = null;
-      answered(Number(radio.value));
+      lesson.change({ label: Number(radio.value) });
     });
   }
 
@@ -42,17 +52,15 @@ export function createTeacher({ examples, trained, random, answered, changed, to
   function take() {
     const wrong = onOne() ? complaint(rate) : complaint(rate, batch);
     if (wrong) return refuse(wrong);
-    if (onOne() && view.target === null) return refuse("Choose first which digit it should have been.");
+    if (onOne() && view.target === null) return refuse(text("example.chooseFirst"));
     const { network, image, target } = view;
     const gradient = onOne() ? backprop(network, image, target) : averageGradient(network, nextBatch());
     const next = step(network, gradient, chosen(rate));
     const found = judge(next, examples);
-    if (!Number.isFinite(found.cost)) {
-      return refuse("This step leads to numbers that are not finite; take a smaller rate.");
-    }
+    if (!Number.isFinite(found.cost)) return refuse(text("example.notFinite"));
     earlier = { ...judgement(), foretold: onOne() ? -chosen(rate) * lengthSquared(gradient) : null };
     judged = { network: next, ...found };
-    changed(next);
+    lesson.change({ network: next, steps: state.steps + 1 });
     return true;
   }
 
@@ -72,7 +80,7 @@ export function createTeacher({ examples, trained, random, answered, changed, to
   find("teach-back").addEventListener("click", () => {
     again.stop();
     earlier = null;
-    changed(trained);
+    lesson.change({ network: trained(), steps: 0 });
   });
 
   const costHere = (network) => (view.target ? squaredError(forward(network, view.image), view.target) : null);
@@ -85,16 +93,17 @@ export function createTeacher({ examples, trained, random, answered, changed, to
   // The slope says how much a small step changes the cost; of a large one it is only the beginning.
   function foretold() {
     if (!earlier || earlier.foretold === null) return "";
-    return ` The slope foretold a change of ${number(earlier.foretold)}, it was ${number(costHere(view.network) - earlier.here)}.`;
+    const change = number(costHere(view.network) - earlier.here);
+    return text("example.foretold", { foretold: number(earlier.foretold), change });
   }
 
-  function show(next, steps) {
-    if (view && next.image !== view.image) earlier = null;
+  function show(next) {
+    if (view && (next.image !== view.image || next.chosen !== view.chosen)) earlier = null;
     view = next;
     find("teach-note").classList.remove("alarm");
     for (const radio of answers) radio.checked = Number(radio.value) === view.label;
-    say(find("teach-note"), `${note(view, steps)}${foretold()}`);
-    const columns = [{ here: costHere(trained), ...judgedTrained }, earlier, judgement()];
+    say(find("teach-note"), [...note(view), foretold()].filter(Boolean).join(" "));
+    const columns = [{ here: costHere(trained()), ...judgedTrained() }, earlier, judgement()];
     const row = (name, key, text) =>
       html(
         "tr",
@@ -103,20 +112,22 @@ export function createTeacher({ examples, trained, random, answered, changed, to
         ...columns.map((column) => html("td", {}, column && column[key] !== null ? text(column[key]) : "–")),
       );
     find("judged").replaceChildren(
-      row("cost of this example", "here", number),
-      row(`cost over the ${examples.length} images`, "cost", number),
-      row("of these read right", "accuracy", percent),
+      row(text("example.costHere"), "here", number),
+      row(text("example.costAll", { number: examples.length }), "cost", number),
+      row(text("example.readRight"), "accuracy", percent),
     );
     wishes.show(view);
+    changed();
   }
 
-  return { show };
+  lesson.listen(section, show);
+  return { choices: lesson.choices, restore: lesson.restore };
 }
 
-function note({ outputs, target, label }, steps) {
-  const taken = steps === 0 ? "" : ` ${steps.toLocaleString("en")} step${steps === 1 ? "" : "s"} away from the trained network.`;
-  if (target === null) return `No digit chosen yet, so there is no cost.${taken}`;
-  return `How lousy, if it should have been ${label}? C = Σ (a − y)² = ${number(squaredError(outputs, target))}.${taken}`;
+function note({ outputs, target, label, steps }) {
+  const taken = steps === 0 ? "" : text(steps === 1 ? "example.oneStep" : "example.manySteps", { steps: whole(steps) });
+  if (target === null) return [text("example.noCost"), taken];
+  return [text("example.howLousy", { label, cost: number(squaredError(outputs, target)) }), taken];
 }
 
 const lengthSquared = (layers) =>
@@ -139,7 +150,7 @@ function createWishes(touched) {
 
 // A function that shows wishes {layer, neuron, source, value} as buttons, or a word where there are none.
 function buttons(box, touched) {
-  const none = html("p", { class: "small" }, "Choose a digit to see them.");
+  const none = html("p", { class: "small" }, text("example.chooseToSee"));
   const all = Array.from({ length: MOST }, () => {
     const [name, value] = [html("span"), html("span")];
     const element = html("button", { type: "button", class: "go" }, name, value);
@@ -155,8 +166,9 @@ function buttons(box, touched) {
       if (i >= wishes.length) return;
       each.wished = wishes[i];
       const { layer, neuron, source, value } = each.wished;
-      const from = source === null ? "" : `${layer === 0 ? "pixel" : "neuron"} ${source} → `;
-      say(each.name, from + neuronName(layer, neuron, layers));
+      const name = neuronName(layer, neuron, layers);
+      const way = layer === 0 ? "example.pixelTo" : "example.neuronTo";
+      say(each.name, source === null ? name : text(way, { source, name }));
       say(each.value, wish(value));
       each.value.className = value > 0 ? "up-text" : "down-text";
     });

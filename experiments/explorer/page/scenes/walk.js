@@ -1,15 +1,18 @@
 // Full batch and mini-batch downhill from the same random start, side by side.
 
-import { announce, chosen, complaint, find, html, number, percent, repeater, say, watch } from "page/dom.js";
+import { announce, chosen, complaint, find, html, number, percent, repeater, say, watch, whole } from "page/dom.js";
 import { init, judge } from "page/network.js";
 import { normal, uniform } from "page/chance.js";
 import { RECENT, closePlane, descentFrom, distance, nextStep, plane } from "page/descent.js";
 import { plot } from "page/plot.js";
+import { text } from "page/text.js";
 
 const FRAME = 24; // milliseconds of steps between two pictures
 const MOST_POINTS = 400; // of a curve
 
-export function createDownhill({ trained, examples }) {
+export function createScene({ section, lesson, changed }) {
+  const { examples } = lesson;
+  const trained = lesson.networks[0].network;
   const fields = { full: find("full-rate"), mini: find("mini-rate"), batch: find("mini-batch"), against: find("against"), above: find("above") };
   fields.batch.max = examples.length;
   fields.batch.value = Math.min(fields.batch.value, examples.length);
@@ -39,7 +42,7 @@ export function createDownhill({ trained, examples }) {
     const { at, curve } = descents[kind];
     const judged = judge(at.network, examples);
     if (!Number.isFinite(judged.cost)) {
-      return refuse(`${NAMES[kind]}: the cost is ${number(judged.cost)} after step ${at.steps}. Start again with a smaller rate.`);
+      return refuse(text("walk.diverged", { name: nameOf(kind), cost: number(judged.cost), step: at.steps }));
     }
     const all = [...curve, point(at.seen, at.steps, judged)];
     descents[kind] = { at, judged, curve: all.length > MOST_POINTS ? all.filter((_, i) => i % 2 === 0) : all };
@@ -79,7 +82,7 @@ export function createDownhill({ trained, examples }) {
   function single() {
     if (!ready()) return;
     for (const kind of ["full", "mini"]) advance(kind);
-    if (["full", "mini"].every(judgeDescent)) say(find("downhill-note"), "One step of each.");
+    if (["full", "mini"].every(judgeDescent)) say(find("downhill-note"), text("walk.oneOfEach"));
     show();
     tell();
   }
@@ -88,7 +91,7 @@ export function createDownhill({ trained, examples }) {
     if (find("downhill-note").classList.contains("alarm")) return;
     const words = ["full", "mini"].map((kind) => {
       const { at, judged } = descents[kind];
-      return `${NAMES[kind]}: ${at.steps.toLocaleString("en")} steps, cost ${number(judged.cost)}`;
+      return text("walk.told", { name: nameOf(kind), steps: whole(at.steps), cost: number(judged.cost) });
     });
     announce(`${words.join("; ")}.`);
   }
@@ -97,11 +100,11 @@ export function createDownhill({ trained, examples }) {
     const against = fields.against.value;
     const kinds = ["full", "mini"];
     plot(find("curves"), {
-      x: against === "seen" ? "examples seen" : "steps",
-      y: "cost",
+      x: text(against === "seen" ? "walk.seen" : "walk.steps"),
+      y: text("walk.cost"),
       series: kinds.map((kind) => ({
         kind,
-        name: NAMES[kind],
+        name: nameOf(kind),
         points: descents[kind].curve.map((each) => ({ x: each[against], y: each.cost })),
       })),
     });
@@ -109,12 +112,12 @@ export function createDownhill({ trained, examples }) {
     const row = (name, text) =>
       html("tr", {}, html("th", { scope: "row" }, name), ...kinds.map((kind) => html("td", {}, text(descents[kind]))));
     find("descended").replaceChildren(
-      row("steps", ({ at }) => at.steps.toLocaleString("en")),
-      row("examples seen", ({ at }) => at.seen.toLocaleString("en")),
-      row("cost", ({ judged }) => number(judged.cost)),
-      row("read right, of these same images", ({ judged }) => percent(judged.accuracy)),
-      row("length of the path", ({ at }) => number(at.length)),
-      row("as far as it has led", ({ at }) => number(distance(at.path.points[0], at.recent.at(-1)))),
+      row(text("walk.steps"), ({ at }) => whole(at.steps)),
+      row(text("walk.seen"), ({ at }) => whole(at.seen)),
+      row(text("walk.cost"), ({ judged }) => number(judged.cost)),
+      row(text("walk.readRight"), ({ judged }) => percent(judged.accuracy)),
+      row(text("walk.length"), ({ at }) => number(at.length)),
+      row(text("walk.distance"), ({ at }) => number(distance(at.path.points[0], at.recent.at(-1)))),
     );
   }
 
@@ -122,28 +125,28 @@ export function createDownhill({ trained, examples }) {
     const [full, mini] = [descents.full.at, descents.mini.at];
     const seenOn = plane(full.path.points[0], mini.recent.at(-1), full.recent.at(-1));
     plot(find("paths"), {
-      x: "towards the mini-batch’s place",
-      y: "sideways, towards the full batch’s",
+      x: text("walk.towards"),
+      y: text("walk.sidewaysFull"),
       square: true,
       series: ["mini", "full"].map((kind) => {
         const { path, recent } = descents[kind].at;
-        return { kind, name: NAMES[kind], points: [...path.points, recent.at(-1)].map(seenOn) };
+        return { kind, name: nameOf(kind), points: [...path.points, recent.at(-1)].map(seenOn) };
       }),
     });
-    say(find("above-note"), WHOLE);
+    say(find("above-note"), text("walk.wholeHelp"));
   }
 
   function showClose() {
     plot(find("paths"), {
-      x: "the way come in these steps",
-      y: "sideways",
+      x: text("walk.theWay"),
+      y: text("walk.sideways"),
       square: true,
       series: ["mini", "full"].map((kind) => {
         const { recent } = descents[kind].at;
-        return { kind, name: NAMES[kind], points: recent.map(closePlane(recent)) };
+        return { kind, name: nameOf(kind), points: recent.map(closePlane(recent)) };
       }),
     });
-    say(find("above-note"), CLOSE);
+    say(find("above-note"), text("walk.closeHelp", { recent: RECENT }));
   }
 
   const roll = repeater(find("downhill-run"), frame, tell);
@@ -158,16 +161,7 @@ export function createDownhill({ trained, examples }) {
   });
   for (const field of [fields.against, fields.above]) field.addEventListener("change", show);
   restart();
-  return { descents: () => descents };
+  return { descents: () => descents, choices: () => ({}), restore: () => [] };
 }
 
-const WHOLE =
-  "Both paths from above, on the plane through the start and where each is now: the first axis leads from the start to " +
-  "the mini-batch’s place, the second is square to it, towards the full batch’s. It turns as they go on; both axes have " +
-  "one scale.";
-const CLOSE =
-  `The last ${RECENT} steps of each from close by, each on a plane of its own: the first axis leads from where they began ` +
-  "to where they ended, which is 1 for both, the second to the place that was farthest from this straight way. Both axes " +
-  "have one scale.";
-
-const NAMES = { full: "full batch", mini: "mini-batch" };
+const nameOf = (kind) => text(`walk.${kind}`);

@@ -1,0 +1,3 @@
+export function createScene() {
+  return { choices: () => ({}), restore: () => [] };
+}
