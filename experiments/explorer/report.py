@@ -5,6 +5,7 @@ import hashlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
@@ -14,6 +15,9 @@ from experiments.common import script
 from jaxnet.files import write_whole
 
 PAGE = Path(__file__).parent / "page"
+GALLERY = Path(__file__).parents[1] / "gallery" / "explorer.html"
+DATA = '<script type="application/json" id="data">'
+ABOUT = '<p id="about" class="small">'
 SCENES = ("neuron", "network", "lousy", "downhill", "example", "chain", "walk")
 
 
@@ -34,7 +38,8 @@ def page(results: script.Record) -> str:
     load none. The policy allows these and no others; what comes from files is text in JSON, never markup.
     """
     modules = {
-        f"page/{path.relative_to(PAGE).as_posix()}": in_address(path.read_bytes()) for path in sorted(PAGE.rglob("*.js"))
+        f"page/{path.relative_to(PAGE).as_posix()}": in_address(path.read_bytes())
+        for path in sorted(PAGE.rglob("*.js"))
     }
     styles = [PAGE / "style.css", *(PAGE / "scenes" / f"{scene}.css" for scene in SCENES)]
     parts = {
@@ -69,6 +74,14 @@ def page(results: script.Record) -> str:
         classes=results["networks"][0]["sizes"][-1],
         about=results["about"],
     )
+
+
+def in_gallery() -> dict[str, Any]:
+    """What the page of the gallery was made of."""
+    text = read(GALLERY)
+    begin = text.index(DATA) + len(DATA)
+    about = text[text.index(ABOUT) + len(ABOUT) :]
+    return json.loads(text[begin : text.index("</script>", begin)]) | {"about": about[: about.index("</p>")]}
 
 
 def named(words: dict | list | str) -> SimpleNamespace | list | str:

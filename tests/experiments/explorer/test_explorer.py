@@ -3,11 +3,8 @@
 The short tests share one page of a small network; the long ones share the page that the script writes by default.
 """
 
-import base64
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,143 +41,6 @@ DIGITS = [
 ]
 
 
-def ink(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
-    """The sheet by its definition: each pixel's distance from the nearest line, all of them at once."""
-    x, y = np.meshgrid(np.arange(280) + 0.5, np.arange(280) + 0.5)
-    sheet = np.zeros((280, 280))
-    for stroke in strokes:
-        for (x0, y0), (x1, y1) in zip([stroke[0], *stroke], stroke, strict=False):
-            squared = (x1 - x0) ** 2 + (y1 - y0) ** 2
-            along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / (squared or 1), 0, 1)
-            distance = np.hypot(x - x0 - along * (x1 - x0), y - y0 - along * (y1 - y0))
-            sheet = np.maximum(sheet, np.clip(11.5 - distance, 0, 1))
-    return sheet
-
-
-def centred(sheet: np.ndarray) -> np.ndarray:
-    """The same centring as matrix products: each small pixel's overlap with each pixel of the sheet."""
-    image = np.zeros((28, 28))
-    if not sheet.any():
-        return image
-    rows, columns = (np.flatnonzero(sheet.any(axis=axis)) for axis in (1, 0))
-    cut = sheet[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = (max(1, int(20 * length / max(cut.shape) + 0.5)) for length in cut.shape)
-
-    def means(length: int, number: int) -> np.ndarray:
-        edges = np.linspace(0, length, number + 1)
-        pixels = np.arange(length)
-        overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-        return np.maximum(overlap, 0) * number / length
-
-    small = means(cut.shape[0], height) @ cut @ means(cut.shape[1], width).T
-    down, across = (
-        np.average(np.arange(n) + 0.5, weights=small.sum(axis=axis)) for n, axis in ((height, 1), (width, 0))
-    )
-    top, left = (
-        int(np.clip(np.ceil(14 - mean - 1e-9), 0, 28 - length)) for mean, length in ((down, height), (across, width))
-    )
-    image[top : top + height, left : left + width] = small
-    return image
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, or whatever Chromium is on the path."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright")
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = running.chromium.launch(executable_path=found, args=sandbox)
-        yield chromium
-        chromium.close()
-
-
-class Opened:
-    """A page that was opened from the disk, with all it complained of and asked for."""
-
-    def __init__(self, browser: Any, path: Path, **context: Any):
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
-        self.page = self.context.new_page()
-        self.trouble: list[str] = []
-        self.page.on("console", lambda message: self.trouble.append(f"console: {message.text}"))
-        self.page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
-        self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}"))
-        self.page.on("request", lambda request: self._asked(request.url, path))
-        self.address = path.as_uri()
-        self.page.goto(self.address)
-
-    def _asked(self, url: str, path: Path) -> None:
-        if url != path.as_uri() and not url.startswith("data:"):
-            self.trouble.append(f"request: {url}")
-
-    def __enter__(self) -> "Opened":
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.context.close()
-        if raised[0] is None:
-            assert self.trouble == []
-
-    def again(self) -> "Opened":
-        """As if it had just been opened."""
-        self.trouble.clear()
-        self.page.goto(self.address)
-        return self
-
-    def text(self, selector: str) -> str:
-        return self.page.inner_text(selector)
-
-    def ask(self, code: str, argument: Any = None) -> Any:
-        return self.page.evaluate(code, argument)
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a small random network, from a file with an evil name that says evil things."""
-    folder = tmp_path_factory.mktemp("small")
-    file = saved(folder / "<img src=x onerror=alert(1)>.safetensors", (784, 7, 5, 10), "scaled_tanh", loss=EVIL)
-    with pytest.MonkeyPatch.context() as patch:
-        main(explorer, patch, "--from", str(file), "--limit", "300", "--images", "100", "--out", str(folder))
-    return folder / "explorer.html"
-
-
-@pytest.fixture(scope="module")
-def small_page(browser: Any, small: Path) -> Iterator[Opened]:
-    with Opened(browser, small) as opened:
-        yield opened
-
-
-@pytest.fixture
-def opened(small_page: Opened) -> Iterator[Opened]:
-    """The page of the small network, just opened; a test ends without a word on the console."""
-    yield small_page.again()
-    assert small_page.trouble == []
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the script writes by default."""
-    folder = tmp_path_factory.mktemp("explorer")
-    with pytest.MonkeyPatch.context() as patch:
-        main(explorer, patch, "--out", str(folder))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def trained_page(browser: Any, folder: Path) -> Iterator[Opened]:
-    with Opened(browser, folder / "explorer.html") as opened:
-        yield opened
-
-
-@pytest.fixture
-def trained(trained_page: Opened) -> Iterator[Opened]:
-    """The page that the script writes by default, just opened; a test ends without a word on the console."""
-    yield trained_page.again()
-    assert trained_page.trouble == []
-
-
 # Everything of some images, as text, for a list of millions of numbers is slow to hand over.
 CALCULATE = """(number) => {
   const { trained, examples, forward, squaredError, backprop, averageGradient, accuracy, cost, step, flat } = explorer;
@@ -203,41 +63,6 @@ CALCULATE = """(number) => {
     next: cost(step(trained, gradient, 0.5), some),
   };
 }"""
-
-
-def numbers(text: str) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text), np.float32)
-
-
-def flat(params: Any) -> np.ndarray:
-    """In the page's order: each layer's weights, then its biases."""
-    return np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(params)])
-
-
-def rows(params: Any) -> np.ndarray:
-    """The same for each of many."""
-    return np.concatenate([np.asarray(leaf).reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)], axis=1)
-
-
-def saved(
-    path: Path, sizes: tuple[int, ...], activation: str = "sigmoid", output: str = "sigmoid", **metadata: str
-) -> Path:
-    """A random network in a file."""
-    jaxnet.save_params(path, random(sizes, getattr(jaxnet, activation), getattr(jaxnet, output)), metadata)
-    return path
-
-
-def random(sizes: tuple[int, ...], activation: jaxnet.Activation, output: jaxnet.Activation) -> jaxnet.Params:
-    """By NumPy, for each new size would take JAX a while to compile."""
-    rng, functions = np.random.default_rng(3), [activation] * (len(sizes) - 2) + [output]
-    return tuple(
-        jaxnet.Layer(
-            jnp.asarray(rng.normal(0, n_in**-0.5, (n_out, n_in)), jnp.float32),
-            jnp.asarray(rng.normal(size=n_out), jnp.float32),
-            function,
-        )
-        for n_in, n_out, function in zip(sizes, sizes[1:], functions, strict=False)
-    )
 
 
 @jax.jit
