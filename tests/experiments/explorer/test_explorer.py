@@ -19,9 +19,11 @@ from experiments.explorer import __main__ as explorer
 from experiments.explorer import report
 from jaxnet import chain_rule
 from tests.experiments.commands import main, refused
+from tests.experiments.explorer.conftest import EVIL
+from tests.experiments.explorer.opened import Opened
+from tests.experiments.explorer.reference import centred, flat, ink, numbers, random, rows, saved
 
 LIMIT = 1_500_000
-EVIL = "<img src=x onerror=alert(1)>&lt;b&gt;<!--</script><script>alert(2)<"
 
 # The digits 0 to 9 as a hand draws them on a sheet of 280 x 280, corner after corner; the pen is lifted at each slash.
 DIGITS = [
