@@ -64,4 +64,6 @@ addEventListener("beforeprint", () => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => lesson.change({}));
 
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
-window.explorer = { ...networks, ...digits, ...descents, chosen, normal, uniform, lesson, state: lesson.state, scenes };
+const { examples, state } = lesson;
+const trained = lesson.networks[0].network;
+window.explorer = { ...networks, ...digits, ...descents, chosen, normal, uniform, lesson, state, examples, trained, scenes };
