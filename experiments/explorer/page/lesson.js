@@ -1,7 +1,7 @@
 // What all scenes share: which network, which image, which digit it should be. One state; every scene draws itself from it.
 
-import { PENS, centred, ink } from "page/digit.js";
-import { brightest, nudges, oneHot, trace } from "page/network.js";
+import { PENS, SHEET, centred, ink } from "page/digit.js";
+import { brightest, nudges, oneHot, pleasing, trace } from "page/network.js";
 import { packed, unpacked } from "page/address.js";
 import { uniform } from "page/chance.js";
 import { text } from "page/text.js";
@@ -13,7 +13,9 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     steps: 0, // taken since the trained network
     image: examples[0].image,
     shown: 0, // number of the test image, null for a drawing and for noise
+    drawn: null, // number of the drawing that came with the page
     noise: null, // the seed of the noise
+    dream: null, // {output, steps}: what was done to that image to please an output
     label: examples[0].label, // which digit it should be, null where nobody has said
     strokes: [], // of a drawing
     pen: "medium",
@@ -73,68 +75,99 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     }
   }
 
-  const showExample = (shown) =>
-    change({ shown, noise: null, image: examples[shown].image, label: examples[shown].label, strokes: [] });
+  // Another image, from one source alone.
+  const look = (news) => change({ shown: null, drawn: null, noise: null, dream: null, strokes: [], label: null, ...news });
+
+  const showExample = (shown) => look({ shown, image: examples[shown].image, label: examples[shown].label });
 
   const showDrawing = (strokes, label, pen = state.pen, sheet = ink(strokes, PENS[pen])) =>
-    change({ shown: null, noise: null, image: centred(sheet), label, strokes, pen });
+    look({ image: centred(sheet), label, strokes, pen });
 
-  const showNoise = (noise) =>
-    change({ shown: null, noise, image: Float64Array.from(state.image, uniform(noise)), label: null, strokes: [] });
+  const showDrawn = (drawn) => {
+    const { strokes, digit, pen } = drawings[drawn];
+    look({ drawn, image: centred(ink(strokes, PENS[pen])), label: digit, strokes, pen });
+  };
+
+  const showNoise = (noise) => look({ noise, image: Float64Array.from(state.image, uniform(noise)) });
+
+  // So many steps uphill on the pixels, for more of what one output likes; of another output, from the image as it is.
+  function showDream(output, steps = 1) {
+    const { dream, shown, drawn, noise, strokes } = state;
+    let { image } = state;
+    for (let i = 0; i < steps; i += 1) image = pleasing(state.network, image, output);
+    const taken = steps + (dream?.output === output ? dream.steps : 0);
+    change({ image, shown, drawn, noise, strokes, label: null, dream: { output, steps: taken } });
+  }
 
   const choose = (chosen) => change({ chosen, network: networks[chosen].network, steps: 0 });
 
   // What there is to see, in words.
   function whatIsShown() {
-    if (state.shown !== null) return text("page.testImage", { number: state.shown, label: state.label });
-    if (state.noise !== null) return text("page.noise");
-    return text(state.strokes.length === 0 ? "page.nothingDrawn" : "page.yourDrawing");
+    const shown = beforeTheDream();
+    return state.dream === null ? shown : text("page.dreamt", { shown, ...state.dream });
   }
 
-  // For the address: the network, and the image by its number or its strokes.
+  function beforeTheDream() {
+    const { shown, drawn, noise, strokes, dream } = state;
+    if (shown !== null) return text("page.testImage", { number: shown, label: examples[shown].label });
+    if (drawn !== null) return text("page.drawing", { number: drawn, digit: drawings[drawn].digit });
+    if (noise !== null) return text("page.noise");
+    if (strokes.length > 0) return text("page.yourDrawing");
+    return text(dream === null ? "page.nothingDrawn" : "page.blank");
+  }
+
+  // For the address: the network, the image by its number, its seed or its strokes, and what was done to it.
   function choices() {
-    const drawing = state.strokes.map((stroke) => packed(stroke.flatMap(({ x, y }) => [x, y].map(toByte)))).join(".");
+    const { chosen, shown, drawn, noise, strokes, pen, label, dream } = state;
+    const own = strokes.length > 0 && drawn === null;
     return {
-      network: state.chosen === 0 ? null : networks[state.chosen].name,
-      image: state.shown === 0 ? null : state.shown,
-      noise: state.noise,
-      drawing: drawing || null,
-      pen: drawing && state.pen !== "medium" ? state.pen : null,
-      label: state.shown === null ? state.label : null,
+      network: chosen === 0 ? null : networks[chosen].name,
+      image: shown === 0 ? null : shown,
+      drawn,
+      noise,
+      drawing: own ? strokes.map((stroke) => packed(stroke.flatMap(({ x, y }) => [x / 2, y / 2]))).join(".") : null,
+      blank: [shown, drawn, noise].every((each) => each === null) && !own ? "" : null,
+      pen: own && pen !== "medium" ? pen : null,
+      label: shown === null && drawn === null ? label : null,
+      pleased: dream && `${dream.output}.${dream.steps}`,
     };
   }
 
   // Shows what an address asks for; the names of what it asks for in vain.
   function restore(asked) {
-    const wrong = [];
-    const take = (name, found, show) => {
-      if (!asked.has(name)) return;
-      if (found(asked.get(name))) show();
-      else wrong.push(name);
+    const number = (name, below) => (/^\d{1,9}$/.test(asked.get(name)) && Number(asked.get(name)) < below ? Number(asked.get(name)) : null);
+    const strokes = asked.has("drawing") ? asked.get("drawing").split(".").map(strokeOf) : null;
+    const [output, steps] = (/^(\d{1,2})\.(\d{1,3})$/.exec(asked.get("pleased") ?? "") ?? []).slice(1).map(Number);
+    const found = {
+      network: networks.findIndex(({ name }) => name === asked.get("network")),
+      image: number("image", examples.length),
+      drawn: number("drawn", drawings.length),
+      noise: number("noise", Infinity),
+      drawing: strokes?.every(Boolean) ? strokes : null,
+      blank: true,
+      pen: PENS[asked.get("pen")] ? asked.get("pen") : null,
+      label: number("label", classes),
+      pleased: output < classes ? { output, steps } : null,
     };
-    const named = networks.findIndex(({ name }) => name === asked.get("network"));
-    take("network", () => named >= 0, () => choose(named));
-    take("image", (value) => examples[value] !== undefined && /^\d+$/.test(value), () => showExample(Number(asked.get("image"))));
-    take("noise", (value) => /^\d{1,9}$/.test(value), () => showNoise(Number(asked.get("noise"))));
-    const strokes = asked.get("drawing")?.split(".").map(strokeOf) ?? [];
-    const pen = asked.get("pen") ?? "medium";
-    const label = asked.has("label") ? Number(asked.get("label")) : null;
-    take("pen", () => pen in PENS, () => {});
-    take("label", () => label in classesOf(classes), () => {});
-    if (wrong.length === 0) take("drawing", () => strokes.every(Boolean), () => showDrawing(strokes, label, pen));
+    const wrong = Object.keys(found).filter((name) => asked.has(name) && (found[name] === null || found[name] === -1));
+    const has = (name) => asked.has(name) && !wrong.includes(name);
+    choose(has("network") ? found.network : 0);
+    if (has("drawn")) showDrawn(found.drawn);
+    else if (has("noise")) showNoise(found.noise);
+    else if (has("drawing")) showDrawing(found.drawing, null, found.pen ?? "medium");
+    else if (has("blank")) showDrawing([], null);
+    else showExample(has("image") ? found.image : 0);
+    if (has("pleased")) showDream(output, steps);
+    if (has("label")) change({ label: found.label });
     return wrong;
   }
 
-  return { networks, snapshots, examples, classes, drawings, trainedOn, state, current, change, listen, refreshAll, showExample, showDrawing, showNoise, choose, whatIsShown, choices, restore };
+  return { networks, snapshots, examples, classes, drawings, trainedOn, state, current, change, listen, refreshAll, showExample, showDrawing, showDrawn, showNoise, showDream, choose, whatIsShown, choices, restore };
 }
 
-const classesOf = (classes) => Array.from({ length: classes });
-
-// A sheet of 280 pixels in steps of two.
-const toByte = (place) => Math.max(0, Math.min(255, Math.round(place / 2)));
-
+// A sheet of 280 pixels in steps of two, as the pad keeps them.
 function strokeOf(letters) {
   const numbers = unpacked(letters);
-  if (!numbers || numbers.length < 2 || numbers.length % 2) return null;
+  if (!numbers || numbers.length < 2 || numbers.length % 2 || Math.max(...numbers) > SHEET / 2) return null;
   return Array.from({ length: numbers.length / 2 }, (_, i) => ({ x: 2 * numbers[2 * i], y: 2 * numbers[2 * i + 1] }));
 }

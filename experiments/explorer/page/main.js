@@ -3,6 +3,7 @@
 import * as networks from "page/network.js";
 import * as digits from "page/digit.js";
 import * as descents from "page/descent.js";
+import * as drawings from "page/drawings.js";
 import { normal, uniform } from "page/chance.js";
 import { chosen, find, say } from "page/dom.js";
 import { read as readData } from "page/data.js";
@@ -45,7 +46,9 @@ function arrive() {
   flags.embed = embed;
   document.body.classList.toggle("embedded", embed);
   const known = scene in modules;
-  const wrong = known ? scenes[scene].restore(choices) : scene ? [scene] : [];
+  // An address without choices leaves what is shown as it is.
+  const asked = known && choices.size > 0;
+  const wrong = asked ? scenes[scene].restore(choices) : known || !scene ? [] : [scene];
   find("notice").hidden = wrong.length === 0;
   say(find("notice"), wrong.length ? text("page.notice", { names: wrong.join(", ") }) : "");
   const name = known ? scene : Object.keys(modules)[0];
@@ -66,4 +69,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => less
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
 const { examples, state } = lesson;
 const trained = lesson.networks[0].network;
-window.explorer = { ...networks, ...digits, ...descents, chosen, normal, uniform, lesson, state, examples, trained, scenes };
+window.explorer = { ...networks, ...digits, ...descents, ...drawings, chosen, normal, uniform, lesson, state, examples, trained, scenes };

@@ -129,6 +129,24 @@ export function nudges(network, image, target) {
   };
 }
 
+// How the weighted sum of one output answers to every pixel: dz/da of the image, back through all the layers.
+export function inputGradient(network, image, output) {
+  const { weightedSums } = trace(network, image);
+  let slope = network.layers.at(-1).weights[output];
+  for (let layer = network.layers.length - 2; layer >= 0; layer -= 1) {
+    const { weights, activation } = network.layers[layer];
+    slope = backward(weights, ACTIVATIONS[activation].chain(weightedSums[layer], slope));
+  }
+  return slope;
+}
+
+// The image after one step uphill for an output: the pixel that matters most changes by a tenth; all stay from 0 to 1.
+export function pleasing(network, image, output) {
+  const slope = inputGradient(network, image, output);
+  const most = slope.reduce((size, one) => Math.max(size, Math.abs(one)), 0) || 1;
+  return image.map((a, i) => Math.min(1, Math.max(0, a + (0.1 * slope[i]) / most)));
+}
+
 // The average over many examples of what backprop says of each: the gradient of the cost over all of them.
 export function averageGradient(network, examples) {
   const gradient = network.layers.map(({ weights, biases }) => ({

@@ -1,9 +1,10 @@
 // A digit is drawn, and the whole network answers: every neuron, every strong line, one neuron from close by.
 
-import { activation, announce, chosen, find, html, label, number, percent, say } from "page/dom.js";
+import { activation, announce, chosen, find, html, label, number, percent, repeater, say } from "page/dom.js";
 import { classify, dot, brightest, sizesOf } from "page/network.js";
 import { PENS, SIDE } from "page/digit.js";
-import { drawSigned, strongest } from "page/picture.js";
+import { drawImage, drawSigned, strongest } from "page/picture.js";
+import { TURN, readAll } from "page/drawings.js";
 import { createPad } from "page/pad.js";
 import { createStage, neuronName } from "page/stage.js";
 import { uniform } from "page/chance.js";
@@ -18,6 +19,7 @@ const FORMULA = {
 };
 const ACROSS = 16; // cells in a row of the picture over neurons
 const TERMS = 3;
+const MOST_DREAMT = 300; // steps to please an output
 
 export function createScene({ section, lesson, changed }) {
   const { networks, examples, state } = lesson;
@@ -75,23 +77,56 @@ export function createScene({ section, lesson, changed }) {
     say(find("shown"), text("network.noOther"));
     return announce(find("shown").textContent);
   });
+  find("drawn").addEventListener("click", () => {
+    lesson.showDrawn(Math.floor(random() * lesson.drawings.length));
+    announceGuess();
+  });
   find("noise").addEventListener("click", () => {
     lesson.showNoise(Math.floor(1e6 * random()));
     announceGuess();
   });
   find("lines").addEventListener("change", () => show(lesson.current()));
 
-  find("networks").append(
-    ...networks.map(({ name, accuracy }, i) => {
-      const radio = html("input", { type: "radio", name: "network", value: i });
-      radio.addEventListener("change", () => {
-        lesson.choose(i);
-        announceGuess();
-      });
-      const said = text("network.accuracy", { percent: percent(accuracy), right: "?", all: lesson.drawings.length });
-      return html("label", {}, radio, ` ${text(`network.${name}`)}`, html("span", { class: "small" }, said));
-    }),
-  );
+  const figures = networks.map(({ accuracy }) => {
+    const reads = html("span", { class: "small" });
+    say(reads, text("network.reads", { percent: percent(accuracy) }));
+    return reads;
+  });
+  find("networks").append(...networks.map(({ name }, i) => choice(i, name)));
+  readAll(networks.map(({ network }) => network), lesson.drawings, (counts) => {
+    counts.forEach(({ straight, crooked }, i) => {
+      const all = lesson.drawings.length;
+      const values = { percent: percent(networks[i].accuracy), straight, all, crooked, twice: 2 * all, degrees: TURN };
+      say(figures[i], text("network.readsAll", values));
+    });
+  });
+
+  function choice(i, name) {
+    const radio = html("input", { type: "radio", name: "network", value: i });
+    radio.addEventListener("change", () => {
+      lesson.choose(i);
+      announceGuess();
+    });
+    return html("label", {}, radio, html("span", {}, html("b", {}, text(`network.${name}`)), figures[i]));
+  }
+
+  const wanted = () => Number(document.querySelector('input[name="dream"]:checked').value);
+  const tellDream = () => announce(find("dream-note").textContent);
+  function dreamOn() {
+    lesson.showDream(wanted());
+    return state.dream.steps < MOST_DREAMT;
+  }
+  const again = repeater(find("dream-again"), dreamOn, tellDream);
+  find("dream-step").addEventListener("click", () => {
+    dreamOn();
+    tellDream();
+  });
+  find("dream-blank").addEventListener("click", () => {
+    again.stop();
+    lesson.showDrawing([], null);
+    tellDream();
+  });
+  find("dream").addEventListener("change", () => lesson.change({}));
 
   pattern.addEventListener("click", (event) => {
     const box = pattern.getBoundingClientRect();
@@ -116,6 +151,7 @@ export function createScene({ section, lesson, changed }) {
     say(find("certainty"), text("network.certainty", { first: activation(outputs[guess]), second, next: activation(outputs[second]) }));
     say(find("shown"), lesson.whatIsShown());
     showNeuron(pattern, view);
+    showDream(view, wanted());
     changed();
   }
 
@@ -167,3 +203,11 @@ function showNeuron(pattern, { network, weightedSums, activations, selected }) {
 }
 
 const list = (rows) => html("dl", {}, ...rows.flatMap(([name, value]) => [html("dt", {}, name), html("dd", {}, value)]));
+
+function showDream({ image, outputs, dream }, output) {
+  drawImage(find("dreamt"), image);
+  label(find("dreamt"), text("network.dreamt"));
+  const values = { output, activation: activation(outputs[output]) };
+  const own = dream?.output === output;
+  say(find("dream-note"), own ? text("network.dreamSteps", { ...values, steps: dream.steps }) : text("network.dreamNote", values));
+}
