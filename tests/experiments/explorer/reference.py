@@ -1,6 +1,7 @@
 """What the page computes, by NumPy; networks in files; numbers as the page hands them over and as it writes them."""
 
 import base64
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import numpy as np
 
 import jaxnet
 
+RADII = {"thin": 6, "medium": 11, "thick": 16}
 
-def ink(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
+
+def ink(strokes: list[list[tuple[float, float]]], radius: int = RADII["medium"]) -> np.ndarray:
     """The sheet by its definition: each pixel's distance from the nearest line, all of them at once."""
     x, y = np.meshgrid(np.arange(280) + 0.5, np.arange(280) + 0.5)
     sheet = np.zeros((280, 280))
@@ -20,7 +23,7 @@ def ink(strokes: list[list[tuple[float, float]]]) -> np.ndarray:
             squared = (x1 - x0) ** 2 + (y1 - y0) ** 2
             along = np.clip(((x - x0) * (x1 - x0) + (y - y0) * (y1 - y0)) / (squared or 1), 0, 1)
             distance = np.hypot(x - x0 - along * (x1 - x0), y - y0 - along * (y1 - y0))
-            sheet = np.maximum(sheet, np.clip(11.5 - distance, 0, 1))
+            sheet = np.maximum(sheet, np.clip(radius + 0.5 - distance, 0, 1))
     return sheet
 
 
@@ -83,3 +86,16 @@ def random(sizes: tuple[int, ...], activation: jaxnet.Activation, output: jaxnet
         )
         for n_in, n_out, function in zip(sizes, sizes[1:], functions, strict=False)
     )
+
+
+def networks_of(data: dict[str, Any]) -> list[jaxnet.Params]:
+    """The networks of a page's data, read without the page."""
+    found = []
+    for network in data["networks"]:
+        values, begin, layers = numbers(network["parameters"]), 0, []
+        for (n_in, n_out), name in zip(itertools.pairwise(network["sizes"]), network["activations"], strict=True):
+            w, b = values[begin : begin + n_in * n_out], values[begin + n_in * n_out : begin + (n_in + 1) * n_out]
+            layers.append(jaxnet.Layer(jnp.asarray(w.reshape(n_out, n_in)), jnp.asarray(b), getattr(jaxnet, name)))
+            begin += (n_in + 1) * n_out
+        found.append(tuple(layers))
+    return found
