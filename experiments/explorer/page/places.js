@@ -42,7 +42,7 @@ export function createPlaces(names, address) {
     find(name).focus({ preventScroll: true });
   }
 
-  // The scene at the middle of the screen.
+  // The scene that reaches over a line in the upper half of the screen: one that a link has led to does.
   const watcher = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
@@ -52,7 +52,7 @@ export function createPlaces(names, address) {
         later();
       }
     },
-    { rootMargin: "-45% 0px -50% 0px" },
+    { rootMargin: "-30% 0px -69% 0px" },
   );
   for (const name of names) watcher.observe(find(name));
   for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => (touched = true), { once: true });
