@@ -7,7 +7,7 @@ from typing import Any
 class Opened:
     """A page that was opened from the disk, with all it complained of and asked for."""
 
-    def __init__(self, browser: Any, path: Path, hash: str = "", **context: Any):
+    def __init__(self, browser: Any, path: Path, fragment: str = "", **context: Any):
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | context)
         self.page = self.context.new_page()
         self.trouble: list[str] = []
@@ -16,7 +16,7 @@ class Opened:
         self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}"))
         self.page.on("request", lambda request: self._asked(request.url, path))
         self.address = path.as_uri()
-        self.page.goto(self.address + hash)
+        self.page.goto(self.address + fragment)
 
     def _asked(self, url: str, path: Path) -> None:
         if url != path.as_uri() and not url.startswith("data:"):

@@ -4,9 +4,10 @@ from typing import Any
 
 from tests.experiments.explorer.opened import Opened
 
-CONTROLS = "button, summary, select, input, textarea, canvas[tabindex], svg[tabindex], [role=slider], [role=button], [role=application]"
+CONTROLS = "button, summary, select, input, textarea, [tabindex='0']"
+"""Of neurons only the one that Tab leads to."""
 
-# Remembers what was used, what jumped, and which heights the scenes had. The contents are opened before, for that moves.
+# Remembers what was used, what jumped, and which heights the scenes had. Details are opened before, for that moves.
 WATCH = """(selector) => {
   for (const each of document.querySelectorAll("details")) each.open = true;
   window.used = new WeakSet();
@@ -18,7 +19,7 @@ WATCH = """(selector) => {
   }
   return new Promise((done) => setTimeout(() => {
     window.jumped = [];
-    const name = (node) => node?.id || node?.className?.baseVal || node?.className || node?.parentNode?.id || node?.nodeName;
+    const name = (node) => node?.id || node?.className?.baseVal || node?.className || node?.nodeName;
     const box = ({ x, y, width, height }) => [x, y, width, height].map(Math.round).join(" ");
     new PerformanceObserver((list) => {
       for (const { sources } of list.getEntries()) {
@@ -37,8 +38,9 @@ WATCH = """(selector) => {
 }"""
 
 # Those that can be used, but were not.
-UNUSED = """(selector) => Array.from(document.querySelectorAll(selector))
-  .filter((each) => !each.closest("#slides") && each.checkVisibility() && !each.disabled && !used.has(each) && each.tabIndex >= 0)
+UNUSED = """(selector) => Array.from(document.querySelectorAll(".scene"))
+  .flatMap((scene) => Array.from(scene.querySelectorAll(selector)))
+  .filter((each) => each.checkVisibility() && !each.disabled && !used.has(each))
   .map((each) => each.id || each.outerHTML.slice(0, 80))"""
 
 
