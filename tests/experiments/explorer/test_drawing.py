@@ -11,6 +11,7 @@ from tests.experiments.explorer.drawn import DIGITS, draw, strokes_on
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import RADII, centred, ink
 
+
 def test_a_drawing_becomes_the_image_of_the_numpy_reference_and_the_page_says_what_jaxnet_says(
     opened: Opened, small: Path
 ):
@@ -34,9 +35,8 @@ def test_drawn_digits_become_the_images_of_the_numpy_reference_and_are_read(trai
         draw(trained, strokes)
         drawn = strokes_on(trained)
         for stroke, corners in zip(drawn, strokes, strict=True):
-            np.testing.assert_allclose(
-                stroke[-1], corners[-1], atol=2.5
-            )  # whole pixels of the screen, then even ones of the sheet
+            # The screen has whole pixels, and the sheet is drawn on in even ones.
+            np.testing.assert_allclose(stroke[-1], corners[-1], atol=2.5)
         image = np.array(trained.ask("Array.from(explorer.state.image)")).reshape(28, 28)
         np.testing.assert_allclose(image, centred(ink(drawn)), atol=1e-9)
         right += trained.text("#guess") == str(digit)
