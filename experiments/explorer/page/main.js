@@ -5,7 +5,7 @@ import * as digits from "page/digit.js";
 import * as descents from "page/descent.js";
 import * as drawings from "page/drawings.js";
 import { normal, uniform } from "page/chance.js";
-import { chosen, find, say } from "page/dom.js";
+import { announce, chosen, find, say } from "page/dom.js";
 import { read as readData } from "page/data.js";
 import { read as readAddress, written } from "page/address.js";
 import { createLesson } from "page/lesson.js";
@@ -43,26 +43,40 @@ lesson.listen(document.body, () => places.later());
 // Shows what the address asks for.
 function arrive() {
   const { scene, choices, embed, present } = readAddress(location.hash);
-  flags.embed = embed;
-  document.body.classList.toggle("embedded", embed);
-  const known = scene in modules;
-  // An address without choices leaves what is shown as it is.
-  const asked = known && choices.size > 0;
-  const wrong = asked ? scenes[scene].restore(choices) : known || !scene ? [] : [scene];
+  flags.embed ||= embed; // a link on the page must not lead out of the frame
+  document.body.classList.toggle("embedded", flags.embed);
+  const known = Object.hasOwn(modules, scene);
+  const wrong = known ? restored(scene, choices) : scene ? [scene] : [];
+  const name = known ? scene : Object.keys(modules)[0];
+  find(`${name}-title`).after(find("notice"));
   find("notice").hidden = wrong.length === 0;
   say(find("notice"), wrong.length ? text("page.notice", { names: wrong.join(", ") }) : "");
-  const name = known ? scene : Object.keys(modules)[0];
-  for (const section of document.querySelectorAll(".scene")) section.hidden = embed && section.id !== name;
-  if (present && !embed) slides.begin(name);
+  if (wrong.length) announce(find("notice").textContent);
+  for (const section of document.querySelectorAll(".scene")) section.hidden = flags.embed && section.id !== name;
+  if (!flags.embed && (present || flags.present)) slides.begin(name);
   else if (known) places.go(name);
+}
+
+// Shows a scene's choices, and returns the names of those that it does not know or cannot show. An address without
+// choices leaves what is shown as it is.
+function restored(scene, choices) {
+  if (choices.size === 0) return [];
+  const names = Object.keys(scenes[scene].choices());
+  const unknown = [...choices.keys()].filter((name) => !names.includes(name));
+  return [...new Set([...unknown, ...scenes[scene].restore(choices)])];
 }
 addEventListener("hashchange", arrive);
 arrive();
 
-const details = document.querySelectorAll("details.observed");
+// Printed is all that there is.
+let closed = [];
 addEventListener("beforeprint", () => {
   lesson.refreshAll();
-  for (const each of details) each.open = true;
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const each of closed) each.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const each of closed) each.open = false;
 });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => lesson.change({}));
 

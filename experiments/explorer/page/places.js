@@ -4,6 +4,7 @@ import { announce, find } from "page/dom.js";
 import { text } from "page/text.js";
 
 const PAUSE = 300; // milliseconds without a change, after which the address is written
+const GAP = 16; // pixels between the contents and what is scrolled to
 
 // `address(name)` is that of a scene as it is now.
 export function createPlaces(names, address) {
@@ -42,6 +43,15 @@ export function createPlaces(names, address) {
     find(name).focus({ preventScroll: true });
   }
 
+  // What is scrolled to, and what gets the focus, is not behind the contents.
+  const contents = find("contents");
+  function keepClear() {
+    const below = contents.offsetHeight + (parseFloat(getComputedStyle(contents).top) || 0);
+    document.documentElement.style.setProperty("--clear", `${below + GAP}px`);
+  }
+  new ResizeObserver(keepClear).observe(contents);
+  keepClear();
+
   // The scene that reaches over a line in the upper half of the screen: one that a link has led to does.
   const watcher = new IntersectionObserver(
     (entries) => {
@@ -52,7 +62,7 @@ export function createPlaces(names, address) {
         later();
       }
     },
-    { rootMargin: "-30% 0px -69% 0px" },
+    { rootMargin: "-25% 0px -74% 0px" },
   );
   for (const name of names) watcher.observe(find(name));
   for (const name of ["pointerdown", "keydown"]) addEventListener(name, () => (touched = true), { once: true });

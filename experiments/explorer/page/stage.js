@@ -36,6 +36,7 @@ export function createStage(box, sizes, touched) {
   let view = null;
 
   function arrange() {
+    if (places && box.clientWidth === 0) return; // a scene that is not shown has no size
     places = arranged(sizes, box.clientWidth, box.clientHeight);
     const { picture } = places;
     Object.assign(pixels.style, {

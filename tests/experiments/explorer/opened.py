@@ -19,7 +19,7 @@ class Opened:
         self.page.goto(self.address + fragment)
 
     def _asked(self, url: str, path: Path) -> None:
-        if url != path.as_uri() and not url.startswith("data:"):
+        if url.split("#")[0] != path.as_uri() and not url.startswith("data:"):
             self.trouble.append(f"request: {url}")
 
     def __enter__(self) -> "Opened":

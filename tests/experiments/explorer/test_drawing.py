@@ -63,7 +63,7 @@ def test_a_finger_draws_and_the_page_stays_where_it_is(browser: Any, folder: Pat
           return at && Math.hypot(at.x - x, at.y - y) < 2.5;
         }"""
         opened.page.wait_for_function(arrived, arg=stroke[-1])
-        opened.page.wait_for_function("document.getElementById('guess').textContent === '1'")
+        opened.page.wait_for_function("() => document.getElementById('guess').textContent === '1'")
         assert opened.ask("scrollY") == top
 
 
@@ -144,7 +144,7 @@ def test_the_pad_draws_by_keyboard(opened: Opened):
         page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("document.getElementById('said').textContent.includes('Your drawing')")
+    page.wait_for_function("() => document.getElementById('said').textContent.includes('Your drawing')")
     assert strokes_on(opened) == [[(150, 70 + 10 * i) for i in range(16)]]
 
 
@@ -170,7 +170,7 @@ def test_only_one_pointer_draws_and_clearing_lifts_it(browser: Any, folder: Path
         touch("touchMove", (70, 70), (230, 230))
         touch("touchMove", (80, 80), (240, 240))
         touch("touchEnd")
-        opened.page.wait_for_function("explorer.state.strokes[0]?.at(-1).x > 75")
+        opened.page.wait_for_function("() => explorer.state.strokes[0]?.at(-1).x > 75")
         strokes = opened.ask("explorer.state.strokes")
         assert len(strokes) == 1
         assert max(place["x"] for place in strokes[0]) < 85

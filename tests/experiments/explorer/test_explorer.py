@@ -154,7 +154,7 @@ def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
         assert ask("explorer.state.selected.source") is None
         page.emulate_media(color_scheme="dark")
         page.set_viewport_size({"width": 700, "height": 800})
-        page.wait_for_function("explorer.state.steps > 5")
+        page.wait_for_function("() => explorer.state.steps > 5")
         page.click("#teach-again")
 
 
