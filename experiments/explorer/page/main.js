@@ -4,6 +4,7 @@ import * as networks from "page/network.js";
 import * as digits from "page/digit.js";
 import * as descents from "page/descent.js";
 import * as drawings from "page/drawings.js";
+import * as moments from "page/moments.js";
 import { normal, uniform } from "page/chance.js";
 import { announce, chosen, find, say } from "page/dom.js";
 import { read as readData } from "page/data.js";
@@ -83,4 +84,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => less
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
 const { examples, state } = lesson;
 const trained = lesson.networks[0].network;
-window.explorer = { ...networks, ...digits, ...descents, ...drawings, chosen, normal, uniform, lesson, state, examples, trained, scenes };
+window.explorer = { ...networks, ...digits, ...descents, ...drawings, ...moments, chosen, normal, uniform, lesson, state, examples, trained, scenes };

@@ -44,7 +44,7 @@ export function plot(chart, { series, x, y, square = false }) {
 
 const dot = (kind, cx, cy) => svg("circle", { class: `dot ${kind}`, cx, cy, r: 4 });
 const label = (x, y, anchor, text) => svg("text", { x, y, "text-anchor": anchor }, text);
-const tick = (value) =>
+export const tick = (value) =>
   Math.abs(value) >= 1e6 ? number(value, 2) : value.toLocaleString("en", { maximumFractionDigits: 6 }).replace("-", "−");
 
 function span(values) {
@@ -59,7 +59,7 @@ function sameScale(xs, ys) {
 }
 
 // A few round numbers between two others.
-function ticks(low, high) {
+export function ticks(low, high) {
   const rough = (high - low) / 4;
   const power = 10 ** Math.floor(Math.log10(rough));
   const size = [1, 2, 5, 10].find((each) => each * power >= rough) * power;
