@@ -9,7 +9,7 @@ import { uniform } from "page/chance.js";
 export function createSubject(box, section, lesson) {
   const random = uniform(11);
   const picture = html("canvas", { role: "img", class: "thumbnail" });
-  const shown = html("span", { class: "small" });
+  const shown = html("span");
   const another = html("button", { type: "button" }, text("page.another"));
   another.addEventListener("click", () => {
     lesson.showExample(Math.floor(random() * lesson.examples.length));
@@ -17,7 +17,7 @@ export function createSubject(box, section, lesson) {
   });
   const draw = html("a", { href: "#network" }, text("page.draw"));
   box.classList.add("subject");
-  box.append(picture, html("div", {}, html("span", { class: "small" }, `${text("page.looking")}: `), shown), another, draw);
+  box.append(picture, html("p", { class: "small" }, html("span", {}, `${text("page.looking")}: `, shown)), another, draw);
   lesson.listen(section, ({ image }) => {
     drawImage(picture, image);
     label(picture, lesson.whatIsShown());

@@ -37,6 +37,7 @@ export function createMeans(table, said, digits, classes) {
       ),
     ),
   );
+  table.style.setProperty("--columns", classes);
   all[0].element.tabIndex = 0;
 
   const fieldOf = (event) => all.find(({ element }) => element === event.target.closest("tbody td"));

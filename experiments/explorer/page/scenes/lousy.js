@@ -30,7 +30,11 @@ export function createScene({ section, lesson, changed }) {
   const play = createPlay(find("lousy-play"), goOn, tell);
 
   slider.max = moments.length - 1;
-  find("lousy-ticks").append(...moments.map(({ steps }, i) => html("span", {}, shortName(steps, i))));
+  moments.forEach(({ steps }, i) => {
+    const tick = html("span", {}, shortName(steps, i));
+    tick.style.setProperty("--along", i / (moments.length - 1));
+    find("lousy-ticks").append(tick);
+  });
   find("lousy-origin").hidden = moments.at(-1).steps !== null;
   say(find("lousy-axis"), text(moments.at(-1).steps === null ? "lousy.curvesHelp" : "lousy.curvesScale"));
   say(find("lousy-all"), text("lousy.all", { number: examples.length }));
@@ -119,10 +123,9 @@ export function createScene({ section, lesson, changed }) {
   });
 
   function restore(asked) {
-    const next = keys.indexOf(asked.get("steps"));
-    const wrong = asked.has("steps") && next < 0 ? ["steps"] : [];
+    const next = asked.has("steps") ? keys.indexOf(asked.get("steps")) : 0;
     if (next >= 0) byHand(next, false);
-    return [...wrong, ...lesson.restore(asked)];
+    return [...(next < 0 ? ["steps"] : []), ...lesson.restore(asked)];
   }
   return { moments, surveys, choices: () => ({ steps: at === 0 ? null : keys[at], ...lesson.choices() }), restore };
 }
