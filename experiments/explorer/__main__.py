@@ -23,7 +23,7 @@ import numpy as np
 import jaxnet
 from experiments.common import networks, script
 from experiments.common.choices import ChoiceError, check_at_least, refused
-from experiments.explorer import report
+from experiments.explorer import report, words
 
 PIXELS = 784  # of 28 x 28, what the page scales a drawing to
 CLASSES = 20  # outputs that find room beside each other
@@ -42,11 +42,14 @@ class Config:
     """The network on the page."""
     images: int = 300
     """So many test images, the first ones, go with it."""
+    language: Path | None = None
+    """A translation of experiments/explorer/page/english.json, with the same names and {placeholders}."""
 
 
 def run(config: Config, _folder: Path) -> script.Record:
     """The networks, the images and a line about them, as they go into the page."""
     check_at_least(config, images=1)
+    translated = None if config.language is None else words.translation(config.language)
     source = config.network
     if source.from_file is not None:
         with refused():
@@ -65,6 +68,7 @@ def run(config: Config, _folder: Path) -> script.Record:
         "images": in_base64(np.round(255 * images).astype(np.uint8)),
         "labels": labels.tolist(),
         "about": about(config, subject, own["test_accuracy"]),
+        "words": translated,
     }
     if trained_here:
         results["snapshots"][-1]["steps"] = source.epochs * steps_an_epoch(subject.train)
@@ -145,25 +149,29 @@ def in_base64(array: np.ndarray) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
-def about(config: Config, subject: networks.Subject, accuracy: float) -> str:
+def about(config: Config, subject: networks.Subject, accuracy: float) -> list[words.Fact]:
     """What stands below the title."""
     source = config.network
-    layers = "-".join(map(str, jaxnet.sizes_of(subject.params)))
-    functions = " and ".join(dict.fromkeys(layer.activation.name for layer in subject.params))
-    parts = [
-        f"{layers}, {functions}: {jaxnet.count_params(subject.params):,} weights and biases, that read"
-        f" {100 * accuracy:.2f} % of {len(subject.test.images):,} test images."
-    ]
+    network = {
+        "layers": "-".join(map(str, jaxnet.sizes_of(subject.params))),
+        "functions": ", ".join(dict.fromkeys(layer.activation.name for layer in subject.params)),
+        "numbers": jaxnet.count_params(subject.params),
+        "percent": 100 * accuracy,
+        "images": len(subject.test.images),
+    }
+    facts: list[words.Fact] = [("network", network)]
     if source.from_file is None:
-        parts.append(f"Trained for {source.epochs} epochs on {len(subject.train.images):,} images, seed {source.seed}.")
+        facts.append(
+            ("trained", {"epochs": source.epochs, "images": len(subject.train.images), "seed": str(source.seed)})
+        )
     else:
-        parts.append(f"From {source.from_file}.")
+        facts.append(("from", {"file": str(source.from_file)}))
         loss = jaxnet.load_params(source.from_file)[1].get("loss", "squared_error")
         if loss != "squared_error":
-            parts.append(f"It was trained on {loss}; the cost on this page is the squared error.")
+            facts.append(("loss", {"loss": loss}))
     if source.data != "mnist":
-        parts.append(f"Images: {source.data}.")
-    return " ".join(parts)
+        facts.append(("data", {"data": source.data}))
+    return facts
 
 
 def main() -> None:

@@ -12,18 +12,18 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from experiments.common import script
+from experiments.explorer import words
 from jaxnet.files import write_whole
 
 PAGE = Path(__file__).parent / "page"
 GALLERY = Path(__file__).parents[1] / "gallery" / "explorer.html"
 DATA = '<script type="application/json" id="data">'
-ABOUT = '<p id="about" class="small">'
 SCENES = ("neuron", "network", "lousy", "downhill", "example", "chain", "walk")
 
 
 def print_tables(record: script.Record) -> None:
     """The line about the network."""
-    print(record["results"]["about"])
+    print(words.sentences(record["results"]["about"], words.english()))
 
 
 def figures(record: script.Record, folder: Path) -> list[Path]:
@@ -61,18 +61,21 @@ def page(results: script.Record) -> str:
             "form-action 'none'",
         )
     )
-    data = {name: results[name] for name in ("networks", "snapshots", "images", "labels")}
-    words = json.loads(read(PAGE / "english.json"))
+    data = {name: results[name] for name in ("networks", "snapshots", "images", "labels", "about")}
+    said = words.english()
+    if results.get("words"):
+        said = results["words"]
+        words.check("the record's translation", said)
     environment = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("page.html").render(
         **parts,
         policy=policy,
         data=data | {"drawings": json.loads(read(PAGE / "drawings.json"))},
-        words=words,
-        text=named(words),
+        words=said,
+        text=named(said),
         scenes=SCENES,
         classes=results["networks"][0]["sizes"][-1],
-        about=results["about"],
+        about=words.sentences(results["about"], said),
     )
 
 
@@ -80,15 +83,14 @@ def in_gallery() -> dict[str, Any]:
     """What the page of the gallery was made of."""
     text = read(GALLERY)
     begin = text.index(DATA) + len(DATA)
-    about = text[text.index(ABOUT) + len(ABOUT) :]
-    return json.loads(text[begin : text.index("</script>", begin)]) | {"about": about[: about.index("</p>")]}
+    return json.loads(text[begin : text.index("</script>", begin)])
 
 
-def named(words: dict | list | str) -> SimpleNamespace | list | str:
+def named(said: dict | list | str) -> SimpleNamespace | list | str:
     """The same words, to be found by attributes, of which a dict has some of its own."""
-    if isinstance(words, dict):
-        return SimpleNamespace(**{name: named(part) for name, part in words.items()})
-    return words
+    if isinstance(said, dict):
+        return SimpleNamespace(**{name: named(part) for name, part in said.items()})
+    return said
 
 
 def read(path: Path) -> str:

@@ -1,6 +1,6 @@
 // Elements of the page, and numbers as a person writes them. Text goes in as text, never as markup.
 
-import { language, text } from "page/text.js";
+import { text } from "page/text.js";
 
 export const find = (id) => document.getElementById(id);
 
@@ -28,6 +28,9 @@ export function label(element, text) {
 // For whoever listens to the page: once for each thing that somebody did, not at every movement.
 export const announce = (text) => say(find("said"), text);
 
+// The signs of a number as the page's language has them.
+export const localized = (digits) => digits.replace(/[.,]/g, (sign) => text(sign === "." ? "numbers.decimal" : "numbers.thousands"));
+
 // So many digits that matter.
 export function number(value, digits = 3) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? text("page.notANumber") : signed(value < 0, "∞");
@@ -35,20 +38,20 @@ export function number(value, digits = 3) {
   if (size === 0) return "0";
   if (size < 0.001 || size >= 1e6) {
     const [front, power] = size.toExponential(digits - 1).split("e");
-    return signed(value < 0, `${front}·10${raised(Number(power))}`);
+    return signed(value < 0, `${localized(front)}·10${raised(Number(power))}`);
   }
-  return signed(value < 0, size >= 1000 ? whole(size) : size.toPrecision(digits));
+  return signed(value < 0, size >= 1000 ? whole(size) : localized(size.toPrecision(digits)));
 }
 
-export const whole = (value) => Math.round(value).toLocaleString(language);
+export const whole = (value) => localized(Math.round(value).toLocaleString("en"));
 
 const signed = (negative, text) => (negative ? `−${text}` : text);
 
 const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[sign])).join("");
 
-export const activation = (a) => (Math.abs(a) < 1000 ? signed(a < 0, Math.abs(a).toFixed(2)) : number(a));
+export const activation = (a) => (Math.abs(a) < 1000 ? signed(a < 0, localized(Math.abs(a).toFixed(2))) : number(a));
 
-export const percent = (share) => `${(100 * share).toFixed(1)} %`;
+export const percent = (share) => `${localized((100 * share).toFixed(1))} %`;
 
 // What a number field holds, or null where it holds nothing that its limits allow. Rates are written in fields for text,
 // for those for numbers drop a decimal comma without a word: 0,5 would be 5.

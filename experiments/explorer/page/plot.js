@@ -1,6 +1,6 @@
 // A small chart: lines on two axes.
 
-import { number, svg } from "page/dom.js";
+import { localized, number, svg } from "page/dom.js";
 
 const [WIDTH, HEIGHT] = [460, 320];
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 16, 18, 44];
@@ -45,7 +45,9 @@ export function plot(chart, { series, x, y, square = false }) {
 const dot = (kind, cx, cy) => svg("circle", { class: `dot ${kind}`, cx, cy, r: 4 });
 const label = (x, y, anchor, text) => svg("text", { x, y, "text-anchor": anchor }, text);
 export const tick = (value) =>
-  Math.abs(value) >= 1e6 ? number(value, 2) : value.toLocaleString("en", { maximumFractionDigits: 6 }).replace("-", "−");
+  Math.abs(value) >= 1e6
+    ? number(value, 2)
+    : localized(value.toLocaleString("en", { maximumFractionDigits: 6 })).replace("-", "−");
 
 function span(values) {
   const [low, high] = [Math.min(...values), Math.max(...values)];

@@ -2,8 +2,6 @@
 
 const all = JSON.parse(document.getElementById("text").textContent);
 
-export const language = document.documentElement.lang;
-
 // The text of that name, as in "walk.title", with {name} replaced by values.name.
 export function text(name, values = {}) {
   const found = name.split(".").reduce((part, key) => part?.[key], all);

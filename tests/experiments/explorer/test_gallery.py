@@ -27,8 +27,9 @@ def test_its_networks_read_as_many_test_images_as_it_says(mnist: tuple[jaxnet.Da
     for network, params in zip(data["networks"], networks_of(data), strict=True):
         accuracy = float(jaxnet.accuracy(params, jnp.asarray(mnist[1].images), mnist[1].labels))
         assert network["test_accuracy"] == pytest.approx(accuracy, abs=2e-4)
-    accuracy = 100 * data["networks"][0]["test_accuracy"]
-    assert f"that read {accuracy:.2f} % of 10,000 test images. Trained for 30 epochs on 60,000 images" in data["about"]
+    (_, about), (_, trained) = data["about"]
+    assert about["percent"] == 100 * data["networks"][0]["test_accuracy"]
+    assert (about["images"], trained) == (10_000, {"epochs": 30, "images": 60_000, "seed": "0"})
 
 
 @pytest.mark.long
