@@ -120,6 +120,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
   function choices() {
     const { chosen, shown, drawn, noise, strokes, pen, label, dream } = state;
     const own = strokes.length > 0 && drawn === null;
+    const known = dream ? null : (examples[shown]?.label ?? drawings[drawn]?.digit ?? null);
     return {
       network: chosen === 0 ? null : networks[chosen].name,
       image: shown === 0 ? null : shown,
@@ -128,7 +129,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
       drawing: own ? strokes.map((stroke) => packed(stroke.flatMap(({ x, y }) => [x / 2, y / 2]))).join(".") : null,
       blank: [shown, drawn, noise].every((each) => each === null) && !own ? "" : null,
       pen: own && pen !== "medium" ? pen : null,
-      label: shown === null && drawn === null ? label : null,
+      label: label === known ? null : label,
       pleased: dream && `${dream.output}.${dream.steps}`,
     };
   }

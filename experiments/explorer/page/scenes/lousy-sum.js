@@ -1,13 +1,13 @@
 // The cost of one image, output by output, as a sum that one can follow.
 
-import { activation, html, number, say } from "page/dom.js";
+import { activation, html, localized, number, say } from "page/dom.js";
 import { terms } from "page/moments.js";
 import { text } from "page/text.js";
 
 export const total = (numbers) => numbers.reduce((sum, one) => sum + one, 0);
 
 // A square in three decimals, where it is not enormous.
-export const decimals = (value) => (value < 1000 ? value.toFixed(3) : number(value));
+export const decimals = (value) => (value < 1000 ? localized(value.toFixed(3)) : number(value));
 
 // Fills the table; `show(outputs, target)` takes a target of null where nobody has said what it should be.
 export function createSum(table, classes) {
