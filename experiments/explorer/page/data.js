@@ -19,7 +19,7 @@ export function read(text) {
   const pixels = bytes(data.images);
   const classes = sizes.at(-1);
   const examples = data.labels.map((label, i) => ({
-    image: Float64Array.from(pixels.subarray(i * sizes[0], (i + 1) * sizes[0]), (byte) => byte / 255),
+    image: brightness(pixels.subarray(i * sizes[0], (i + 1) * sizes[0])),
     label,
     target: oneHot(label, classes),
   }));
@@ -29,7 +29,7 @@ export function read(text) {
 // A network of these sizes from all its numbers in a row.
 function shaped(sizes, activations, numbers) {
   let begin = 0;
-  const next = (length) => Float64Array.from(numbers.subarray(begin, (begin += length)));
+  const next = (length) => new Float64Array(numbers.subarray(begin, (begin += length)));
   const layers = sizes.slice(1).map((n_out, layer) => ({
     weights: Array.from({ length: n_out }, () => next(sizes[layer])),
     biases: next(n_out),
@@ -38,12 +38,24 @@ function shaped(sizes, activations, numbers) {
   return { layers };
 }
 
-const bytes = (base64) => Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+// From 0 to 1.
+function brightness(pixels) {
+  const image = new Float64Array(pixels.length);
+  for (let k = 0; k < image.length; k += 1) image[k] = pixels[k] / 255;
+  return image;
+}
+
+function bytes(base64) {
+  const signs = atob(base64);
+  const all = new Uint8Array(signs.length);
+  for (let i = 0; i < all.length; i += 1) all[i] = signs.charCodeAt(i);
+  return all;
+}
 
 // Numbers of 16 bits (IEEE 754, half precision): a sign, five bits of the power of two, ten of what follows the point.
 function halves(all) {
   const bits = new Uint16Array(all.buffer);
-  return Float64Array.from(bits, (bit) => {
+  return new Float64Array(bits).map((bit) => {
     const [sign, power, rest] = [bit & 0x8000 ? -1 : 1, (bit >> 10) & 31, bit & 1023];
     return sign * (power === 0 ? 2 ** -24 * rest : 2 ** (power - 15) * (1 + rest / 1024));
   });

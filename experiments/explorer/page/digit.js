@@ -15,14 +15,17 @@ export const blank = () => new Float64Array(SHEET * SHEET);
 export function drawLine(sheet, from, to, radius) {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const length = dx * dx + dy * dy;
+  const reach = radius + 0.5;
   const [top, bottom] = within(from.y, to.y, radius);
   const [left, right] = within(from.x, to.x, radius);
   for (let row = top; row <= bottom; row += 1) {
     for (let column = left; column <= right; column += 1) {
       const [x, y] = [column + 0.5 - from.x, row + 0.5 - from.y];
       const along = length === 0 ? 0 : Math.min(1, Math.max(0, (x * dx + y * dy) / length));
-      const distance = Math.hypot(x - along * dx, y - along * dy);
-      const ink = Math.min(1, Math.max(0, radius + 0.5 - distance));
+      const [across, down] = [x - along * dx, y - along * dy];
+      const squared = across * across + down * down;
+      if (squared >= reach * reach) continue;
+      const ink = Math.min(1, reach - Math.sqrt(squared));
       const place = row * SHEET + column;
       if (ink > sheet[place]) sheet[place] = ink;
     }
@@ -74,41 +77,51 @@ const start = (centre, length) => Math.min(SIDE - length, Math.max(0, Math.ceil(
 function boxOf(sheet) {
   let [top, bottom, left, right] = [SHEET, -1, SHEET, -1];
   for (let place = 0; place < sheet.length; place += 1) {
-    if (sheet[place] > 0) {
-      const [row, column] = [Math.floor(place / SHEET), place % SHEET];
-      top = Math.min(top, row);
-      bottom = Math.max(bottom, row);
-      left = Math.min(left, column);
-      right = Math.max(right, column);
-    }
+    if (sheet[place] === 0) continue;
+    const [row, column] = [Math.floor(place / SHEET), place % SHEET];
+    if (row < top) top = row;
+    if (column < left) left = column;
+    if (column > right) right = column;
+    bottom = row;
   }
   return bottom < 0 ? null : { top, left, height: bottom - top + 1, width: right - left + 1 };
 }
 
-// Each small pixel is the mean of the ink that it covers; pixels covered in part count by that part.
+// Each small pixel is the mean of the ink that it covers; pixels covered in part count by that part. First every row is
+// made narrow, then every narrow column low.
 function scaled(sheet, box, height, width) {
-  const rows = shares(box.top, box.height, height);
-  const columns = shares(box.left, box.width, width);
-  const small = new Float64Array(height * width);
-  rows.forEach((ofRow, row) => {
-    columns.forEach((ofColumn, column) => {
+  const [rows, columns] = [shares(box.top, box.height, height), shares(box.left, box.width, width)];
+  const narrow = new Float64Array(box.height * width);
+  for (let row = 0; row < box.height; row += 1) {
+    const begin = (box.top + row) * SHEET;
+    for (let column = 0; column < width; column += 1) {
+      const { first, parts } = columns[column];
       let sum = 0;
-      for (const [i, one] of ofRow) for (const [j, other] of ofColumn) sum += one * other * sheet[i * SHEET + j];
-      small[row * width + column] = sum;
-    });
-  });
+      for (let j = 0; j < parts.length; j += 1) sum += parts[j] * sheet[begin + first + j];
+      narrow[row * width + column] = sum;
+    }
+  }
+  const small = new Float64Array(height * width);
+  for (let row = 0; row < height; row += 1) {
+    const { first, parts } = rows[row];
+    for (let i = 0; i < parts.length; i += 1) {
+      const begin = (first - box.top + i) * width;
+      for (let column = 0; column < width; column += 1) small[row * width + column] += parts[i] * narrow[begin + column];
+    }
+  }
   return small;
 }
 
-// For each of `number` equal parts of a length: the pixels that it covers, and the share of the part that each makes up.
+// For each of `number` equal parts of a length: the first pixel that it covers, and the shares of the part that this one
+// and those after it make up.
 function shares(begin, length, number) {
   return Array.from({ length: number }, (_, part) => {
     const [from, to] = [(part * length) / number, ((part + 1) * length) / number];
-    const covered = [];
-    for (let pixel = Math.floor(from); pixel < Math.min(length, Math.ceil(to)); pixel += 1) {
-      const overlap = Math.min(to, pixel + 1) - Math.max(from, pixel);
-      if (overlap > 0) covered.push([begin + pixel, overlap / (to - from)]);
+    const first = Math.floor(from);
+    const parts = [];
+    for (let pixel = first; pixel < Math.min(length, Math.ceil(to)); pixel += 1) {
+      parts.push((Math.min(to, pixel + 1) - Math.max(from, pixel)) / (to - from));
     }
-    return covered;
+    return { first: begin + first, parts };
   });
 }

@@ -43,7 +43,8 @@ export function number(value, digits = 3) {
   return signed(value < 0, size >= 1000 ? whole(size) : localized(size.toPrecision(digits)));
 }
 
-export const whole = (value) => localized(Math.round(value).toLocaleString("en"));
+const wholes = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
+export const whole = (value) => localized(wholes.format(Math.round(value)));
 
 const signed = (negative, text) => (negative ? `−${text}` : text);
 
@@ -84,13 +85,13 @@ export function complaint(...inputs) {
   });
 }
 
-// Does something again and again until it is stopped: once a frame, or twice a second for whoever wants little motion.
-// `stopped()` is called when it has come to rest.
-export function repeater(button, action, stopped) {
+// Does something again and again until it is stopped: once a frame, or after so many milliseconds for whoever wants
+// little motion. `stopped()` is called when it has come to rest.
+export function repeater(button, action, stopped, pause = 500) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const resting = button.textContent;
   let running = false;
-  const next = () => (calm.matches ? setTimeout(turn, 500) : requestAnimationFrame(turn));
+  const next = () => (calm.matches ? setTimeout(turn, pause) : requestAnimationFrame(turn));
   const show = (on) => {
     if (running && !on) stopped();
     running = on;
@@ -104,9 +105,10 @@ export function repeater(button, action, stopped) {
     if (action()) waiting = next();
     else show(false);
   }
-  button.addEventListener("click", () => {
-    show(!running);
-    if (running && waiting === null) waiting = next();
-  });
-  return { stop: () => show(false) };
+  function set(on) {
+    show(on);
+    if (on && waiting === null) waiting = next();
+  }
+  button.addEventListener("click", () => set(!running));
+  return { start: () => set(true), stop: () => show(false) };
 }

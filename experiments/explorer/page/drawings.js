@@ -4,7 +4,7 @@ import { PENS, SHEET, centred, ink } from "page/digit.js";
 import { classify } from "page/network.js";
 
 export const TURN = 30; // degrees
-const PAUSE = 20; // milliseconds between two drawings, for the page is in use meanwhile
+const idle = window.requestIdleCallback ?? setTimeout; // the page is in use meanwhile
 
 // The same strokes, turned about the middle of the sheet.
 export function turned(strokes, degrees) {
@@ -29,7 +29,7 @@ export function readAll(networks, drawings, done) {
     networks.forEach((network, i) => {
       if (classify(network, image) === digit) counts[i][angle === 0 ? "straight" : "crooked"] += 1;
     });
-    return setTimeout(next, PAUSE);
+    return idle(next);
   }
-  setTimeout(next, PAUSE);
+  idle(next);
 }

@@ -21,6 +21,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     pen: "medium",
     selected: { layer: 0, neuron: 0, source: null }, // a neuron, or with a source the line from there
   };
+  state.selected.neuron = brightest(trace(state.network, state.image).activations[1]);
   const listeners = [];
   let view = null;
 

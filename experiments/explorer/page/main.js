@@ -26,12 +26,13 @@ for (const field of document.querySelectorAll("input, select, textarea")) field.
 
 const lesson = createLesson(readData(find("data").textContent));
 const modules = { neuron, network, lousy, downhill, example, chain, walk };
+const made = {};
 const scenes = {};
 let places = null;
-// Each scene gives {choices, restore}: what an address needs to show it again, and the names of what it cannot show.
-for (const [name, { createScene }] of Object.entries(modules)) {
-  scenes[name] = createScene({ section: find(name), lesson, changed: () => places?.later() });
-}
+// Each scene gives {choices, restore}: what an address needs to show it again, and the names of what it cannot show. It
+// is made when it is first asked for.
+const make = (name) => (made[name] ??= modules[name].createScene({ section: find(name), lesson, changed: () => places?.later() }));
+for (const name of Object.keys(modules)) Object.defineProperty(scenes, name, { enumerable: true, get: () => make(name) });
 
 const flags = { embed: false, present: false };
 places = createPlaces(Object.keys(modules), (name) => written(name, scenes[name].choices(), flags));
@@ -47,8 +48,9 @@ function arrive() {
   flags.embed ||= embed; // a link on the page must not lead out of the frame
   document.body.classList.toggle("embedded", flags.embed);
   const known = Object.hasOwn(modules, scene);
-  const wrong = known ? restored(scene, choices) : scene ? [scene] : [];
   const name = known ? scene : Object.keys(modules)[0];
+  make(name);
+  const wrong = known ? restored(scene, choices) : scene ? [scene] : [];
   find(`${name}-title`).after(find("notice"));
   find("notice").hidden = wrong.length === 0;
   say(find("notice"), wrong.length ? text("page.notice", { names: wrong.join(", ") }) : "");
@@ -69,9 +71,23 @@ function restored(scene, choices) {
 addEventListener("hashchange", arrive);
 arrive();
 
+// The other scenes are made when one comes near them, or when there is nothing else to do.
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) if (isIntersecting) make(target.id);
+  },
+  { rootMargin: "50% 0px" },
+);
+const idle = window.requestIdleCallback ?? setTimeout;
+for (const name of Object.keys(modules)) {
+  near.observe(find(name));
+  idle(() => make(name));
+}
+
 // Printed is all that there is.
 let closed = [];
 addEventListener("beforeprint", () => {
+  Object.keys(modules).forEach(make);
   lesson.refreshAll();
   closed = [...document.querySelectorAll("details:not([open])")];
   for (const each of closed) each.open = true;
@@ -85,3 +101,4 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => less
 const { examples, state } = lesson;
 const trained = lesson.networks[0].network;
 window.explorer = { ...networks, ...digits, ...descents, ...drawings, ...moments, chosen, normal, uniform, lesson, state, examples, trained, scenes };
+performance.mark("works");

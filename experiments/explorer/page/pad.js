@@ -6,10 +6,18 @@ import { text } from "page/text.js";
 const KEYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const KEY_STEP = 10;
 
+// A picture of the sheet, white wherever there is ink.
+function white() {
+  const picture = new ImageData(SHEET, SHEET);
+  picture.data.fill(255);
+  return picture;
+}
+
 // `drawn(strokes, sheet)` is called whenever there is other ink, `lifted()` when the pen has left the sheet.
 export function createPad(canvas, { drawn, lifted }) {
   const context = canvas.getContext("2d");
   const pen = { x: SHEET / 2, y: SHEET / 4, down: false };
+  const picture = white();
   let sheet = blank();
   let strokes = [];
   let radius = PENS.medium;
@@ -35,11 +43,7 @@ export function createPad(canvas, { drawn, lifted }) {
   }
 
   function draw() {
-    const picture = new ImageData(SHEET, SHEET);
-    sheet.forEach((ink, place) => {
-      picture.data.fill(255, 4 * place, 4 * place + 3);
-      picture.data[4 * place + 3] = 255 * ink;
-    });
+    for (let place = 0; place < sheet.length; place += 1) picture.data[4 * place + 3] = 255 * sheet[place];
     context.putImageData(picture, 0, 0);
     if (strokes.length === 0) {
       context.fillStyle = "#8b9099";

@@ -170,12 +170,16 @@ function light({ light, nudge }, a, scale, wish, r) {
 function strongLines({ network, activations, selected, show }, places) {
   return network.layers.flatMap(({ weights }, layer) => {
     const before = activations[layer];
+    const values = weights.map((w) => (show === "weights" ? w : w.map((one, source) => one * before[source])));
+    const enough = nthLargest(values, layer === 0 ? FROM_PIXELS.all : BETWEEN);
     const lines = [];
-    weights.forEach((w, neuron) => {
+    values.forEach((row, neuron) => {
       const own = selected.layer === layer && selected.neuron === neuron;
-      for (let source = 0; source < w.length; source += 1) {
-        const value = show === "weights" ? w[source] : w[source] * before[source];
-        if (value !== 0 || (own && source === selected.source)) lines.push({ layer, neuron, source, value, own });
+      for (let source = 0; source < row.length; source += 1) {
+        const value = row[source];
+        if (own ? value !== 0 || source === selected.source : value !== 0 && Math.abs(value) >= enough) {
+          lines.push({ layer, neuron, source, value, own });
+        }
       }
     });
     lines.sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
@@ -188,6 +192,16 @@ function strongLines({ network, activations, selected, show }, places) {
       .map((line) => ({ ...line, strength: line.value / (most || 1), ...ends(places, line) }))
       .reverse();
   });
+}
+
+// The size of the nth largest of some rows of numbers; 0 where there are fewer.
+function nthLargest(rows, n) {
+  const sizes = new Float64Array(rows.length * rows[0].length);
+  let count = 0;
+  for (const row of rows) {
+    for (let k = 0; k < row.length; k += 1) if (row[k] !== 0) sizes[count++] = Math.abs(row[k]);
+  }
+  return sizes.subarray(0, count).sort().at(-n) ?? 0;
 }
 
 function ends({ picture, layers }, { layer, neuron, source }) {

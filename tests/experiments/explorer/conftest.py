@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +18,26 @@ from tests.experiments.explorer.reference import saved
 EVIL = "<img src=x onerror=alert(1)>&lt;b&gt;<!--</script><script>alert(2)<"
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, or whatever Chromium is on the path."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright")
+@contextmanager
+def chromium(playwright: Any) -> Iterator[Any]:
+    """Debian's Chromium, or whatever Chromium is on the path; None where there is none."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if found is None:
-        pytest.skip("no Chromium here: apt-get install chromium")
-    with playwright.sync_playwright() as running:
-        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = running.chromium.launch(executable_path=found, args=sandbox)
-        yield chromium
-        chromium.close()
+        yield None
+        return
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    launched = playwright.chromium.launch(executable_path=found, args=sandbox)
+    yield launched
+    launched.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="no playwright here: pip install playwright")
+    with playwright.sync_playwright() as running, chromium(running) as launched:
+        if launched is None:
+            pytest.skip("no Chromium here: apt-get install chromium")
+        yield launched
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,11 @@ class Opened:
         self.page.on("dialog", lambda dialog: self.trouble.append(f"dialog: {dialog.message}"))
         self.page.on("request", lambda request: self._asked(request.url, path))
         self.address = path.as_uri()
+        self._open(fragment)
+
+    def _open(self, fragment: str = "") -> None:
         self.page.goto(self.address + fragment)
+        self.page.evaluate("Object.values(explorer.scenes).length")  # scenes are made when they are asked for
 
     def _asked(self, url: str, path: Path) -> None:
         if url.split("#")[0] != path.as_uri() and not url.startswith("data:"):
@@ -33,7 +37,7 @@ class Opened:
     def again(self) -> "Opened":
         """As if it had just been opened."""
         self.trouble.clear()
-        self.page.goto(self.address)
+        self._open()
         return self
 
     def text(self, selector: str) -> str:

@@ -61,16 +61,6 @@ def test_the_three_factors_and_all_nudges_are_those_of_jaxnet(
         ("#teach-rate", "-1", "#teach-step", "#teach-note", "rate is -1; it must be a number between 0 and 1000"),
         ("#teach-rate", "", "#teach-step", "#teach-note", "rate is not a number"),
         ("#teach-batch", "301", "#teach-again", "#teach-note", "batch size is 301; it must be a whole number between"),
-        ("#mini-batch", "2.5", "#downhill-run", "#downhill-note", "images is 2.5; it must be a whole number"),
-        ("#mini-batch", "0", "#downhill-step", "#downhill-note", "images is 0; it must be a whole number between 1"),
-        (
-            "#full-rate",
-            "1e9",
-            "#downhill-step",
-            "#downhill-note",
-            "full batch rate is 1e9; it must be a number between",
-        ),
-        ("#mini-rate", "fast", "#downhill-run", "#downhill-note", "mini-batch rate is fast; it must be a number"),
     ],
 )
 def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
@@ -83,7 +73,7 @@ def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
     opened.page.wait_for_timeout(50)
     assert said in opened.text(note)
     assert said in opened.text("#said")
-    assert opened.ask("explorer.state.steps + explorer.downhill.descents().full.at.steps") == 0
+    assert opened.ask("explorer.state.steps") == 0
     opened.page.fill("#number", "300")
     opened.page.fill("#source", "-1")
     assert opened.ask("[explorer.state.shown, explorer.state.selected.source]") == [0, None]
@@ -110,32 +100,6 @@ def test_a_decimal_comma_is_one_and_a_field_that_is_not_used_does_not_count(open
 
 
 @pytest.mark.long
-def test_steps_on_one_line_lie_on_the_first_axis_and_lengths_are_kept(trained: Opened):
-    page, ask = trained.page, trained.ask
-    for _ in range(8):  # a single step is straight
-        page.click("#downhill-other")
-        page.click("#downhill-step")
-        for kind in ("full", "mini"):
-            places = f"explorer.downhill.descents().{kind}.at.recent"
-            end = ask(f"explorer.closePlane({places})({places}.at(-1))")
-            assert end == {"x": pytest.approx(1), "y": pytest.approx(0, abs=1e-6)}
-    # Mini-batches of all images at the same rate are full batches in another order.
-    for field, value in (("#full-rate", "4"), ("#mini-rate", "4"), ("#mini-batch", "300")):
-        page.fill(field, value)
-    page.click("#downhill-again")
-    for _ in range(4):
-        page.click("#downhill-step")
-    end, length = ask(
-        """() => {
-          const { full, mini } = explorer.downhill.descents();
-          const [start, one, other] = [full.at.path.points[0], mini.at.recent.at(-1), full.at.recent.at(-1)];
-          return [explorer.plane(start, one, other)(other), explorer.distance(start, other)];
-        }"""
-    )
-    assert end == {"x": pytest.approx(length), "y": pytest.approx(0, abs=1e-6)}
-
-
-@pytest.mark.long
 def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html") as opened:
         page, ask = opened.page, opened.ask
@@ -156,13 +120,3 @@ def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
         page.set_viewport_size({"width": 700, "height": 800})
         page.wait_for_function("() => explorer.state.steps > 5")
         page.click("#teach-again")
-
-
-@pytest.mark.long
-def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    path = saved(tmp_path / "relu.safetensors", (784, 16, 10), activation="relu")
-    main(explorer, monkeypatch, "--from", str(path), "--limit", "50", "--images", "5", "--out", str(tmp_path))
-    with Opened(browser, tmp_path / "explorer.html") as opened:
-        assert opened.ask("[...document.querySelectorAll('.number')].every((field) => explorer.chosen(field) !== null)")
-        opened.page.click("#downhill-step")
-        assert "One step of each" in opened.text("#downhill-note")

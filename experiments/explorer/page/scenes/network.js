@@ -155,8 +155,6 @@ export function createScene({ section, lesson, changed }) {
     changed();
   }
 
-  const first = Array.from(lesson.current().activations[1]);
-  lesson.change({ selected: { layer: 0, neuron: brightest(first), source: null } });
   lesson.listen(section, show);
   return { stage, choices: lesson.choices, restore: lesson.restore };
 }
