@@ -147,9 +147,8 @@ def main() -> None:
             times = strokes(opened)
             print(f"a stroke shows after {times[50]:.0f} ms (half of them), {times[95]:.0f} ms (95 %)")
             times = sorted(frames_while_rolling(opened))
-            print(
-                f"{1000 * len(times) / sum(times):.0f} frames a second, half of them within {times[len(times) // 2]:.0f} ms"
-            )
+            rate = 1000 * len(times) / sum(times)
+            print(f"{rate:.0f} frames a second, half of them within {times[len(times) // 2]:.0f} ms")
         if chosen.minutes:
             with Opened(browser, path) as opened:
                 memory_while_rolling(opened, chosen.minutes, slowed(opened, 1))

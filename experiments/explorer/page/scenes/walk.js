@@ -1,6 +1,6 @@
 // Careful against drunk: full batch and mini-batch downhill from the same random start, side by side, to the same goal.
 
-import { announce, chosen, complaint, find, html, number, percent, repeater, say, watch, whole } from "page/dom.js";
+import { announce, chosen, complaint, find, html, localized, number, percent, repeater, say, watch, whole } from "page/dom.js";
 import { init } from "page/network.js";
 import { normal, uniform } from "page/chance.js";
 import { RECENT, closePlane, distance, plane } from "page/descent.js";
@@ -148,7 +148,7 @@ export function createScene({ section, lesson, changed }) {
     const found = compared(race, goal());
     say(find("walk-found"), found ? verdict(found, goal()) : onTheWay(race, goal()));
     const more = found ? reasons(found, examples.length, chosen(fields.batch)) : [];
-    const box = find("walk-more");
+    const box = find("walk.asMany");
     while (box.children.length < more.length) box.append(html("p"));
     [...box.children].forEach((each, i) => {
       each.hidden = i >= more.length;
@@ -245,7 +245,7 @@ function createTable(box) {
   const rows = [
     ["steps", ({ at }) => whole(at.steps)],
     ["seen", ({ at }) => whole(at.seen)],
-    ["seconds", ({ seconds }) => seconds.toFixed(2)],
+    ["seconds", ({ seconds }) => hundredths(seconds)],
     ["cost", ({ judged }) => number(judged.cost)],
     ["readRight", ({ judged }) => percent(judged.accuracy)],
     ["length", ({ at }) => number(at.length)],
@@ -258,10 +258,11 @@ function createTable(box) {
 }
 
 // How many times as much, as one says it.
-const times = (ratio) => (ratio < 9.95 ? ratio.toFixed(1) : whole(ratio));
+const times = (ratio) => (ratio < 9.95 ? localized(ratio.toFixed(1)) : whole(ratio));
+const hundredths = (seconds) => localized(seconds.toFixed(2));
 
 function verdict({ full, mini, times: ratio }, goal) {
-  const way = ratio > 1.05 ? "walk.fewer" : ratio < 0.95 ? "walk.more" : "walk.alike";
+  const way = ratio > 1.05 ? "walk.fewer" : ratio < 0.95 ? "walk.asMany" : "walk.alike";
   return text(way, { goal, full: whole(full.seen), mini: whole(mini.seen), times: times(Math.max(ratio, 1 / ratio)) });
 }
 
@@ -278,7 +279,7 @@ function reasons({ full, mini }, images, batchSize) {
   return [
     `${text("walk.measured", { images: whole(images) })} ${text("walk.why", { here: times(images / (batchSize ?? images)) })}`,
     `${text("walk.passes", { full: whole(full.steps), mini: whole(mini.steps) })} ${text(first)}`,
-    text("walk.took", { full: full.seconds.toFixed(2), mini: mini.seconds.toFixed(2) }),
+    text("walk.took", { full: hundredths(full.seconds), mini: hundredths(mini.seconds) }),
   ];
 }
 
