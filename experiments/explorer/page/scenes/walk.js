@@ -148,7 +148,7 @@ export function createScene({ section, lesson, changed }) {
     const found = compared(race, goal());
     say(find("walk-found"), found ? verdict(found, goal()) : onTheWay(race, goal()));
     const more = found ? reasons(found, examples.length, chosen(fields.batch)) : [];
-    const box = find("walk.asMany");
+    const box = find("walk-more");
     while (box.children.length < more.length) box.append(html("p"));
     [...box.children].forEach((each, i) => {
       each.hidden = i >= more.length;
