@@ -9,15 +9,15 @@ const BOX = 20;
 
 export const blank = () => new Float64Array(SHEET * SHEET);
 
-// Lays one straight line of ink, from 0 to 1, on the sheet: full within the pen's radius less half a pixel, none beyond
-// half a pixel more, evenly less in between. Points are {x, y} in pixels of the sheet, of which the first reaches from 0
-// to 1. Where lines cross, the darker one counts.
-export function drawLine(sheet, from, to, radius) {
+// Lays one straight line of ink, from 0 to 1, on a sheet of side x side pixels: full within the pen's radius less half a
+// pixel, none beyond half a pixel more, evenly less in between. Points are {x, y} in pixels of the sheet, of which the
+// first reaches from 0 to 1. Where lines cross, the darker one counts.
+export function drawLine(sheet, from, to, radius, side = SHEET) {
   const [dx, dy] = [to.x - from.x, to.y - from.y];
   const length = dx * dx + dy * dy;
   const reach = radius + 0.5;
-  const [top, bottom] = within(from.y, to.y, radius);
-  const [left, right] = within(from.x, to.x, radius);
+  const [top, bottom] = within(from.y, to.y, radius, side);
+  const [left, right] = within(from.x, to.x, radius, side);
   for (let row = top; row <= bottom; row += 1) {
     for (let column = left; column <= right; column += 1) {
       const [x, y] = [column + 0.5 - from.x, row + 0.5 - from.y];
@@ -26,15 +26,15 @@ export function drawLine(sheet, from, to, radius) {
       const squared = across * across + down * down;
       if (squared >= reach * reach) continue;
       const ink = Math.min(1, reach - Math.sqrt(squared));
-      const place = row * SHEET + column;
+      const place = row * side + column;
       if (ink > sheet[place]) sheet[place] = ink;
     }
   }
 }
 
-const within = (one, other, radius) => [
+const within = (one, other, radius, side) => [
   Math.max(0, Math.floor(Math.min(one, other) - radius - 1)),
-  Math.min(SHEET - 1, Math.ceil(Math.max(one, other) + radius + 1)),
+  Math.min(side - 1, Math.ceil(Math.max(one, other) + radius + 1)),
 ];
 
 // Strokes are lists of points; a stroke of one point is a dot.

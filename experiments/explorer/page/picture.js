@@ -2,9 +2,13 @@
 
 import { SIDE } from "page/digit.js";
 
+// Images lie on black, whatever the colours of the page.
+const GROUND = [16, 18, 22];
+const INK = { white: [255, 255, 255], grey: [164, 166, 170], blue: [74, 166, 255], red: [255, 92, 80] };
+
 // The image, white on black.
 export function drawImage(canvas, image) {
-  paint(canvas, SIDE, SIDE, (data, place) => mix(data, place, [16, 18, 22], [255, 255, 255], image[place]));
+  paint(canvas, SIDE, SIDE, (data, place) => mix(data, place, GROUND, INK.white, image[place]));
 }
 
 // One signed number a cell: blue is positive, red negative, the colour of the sheet zero; full colour from `scale` on.
@@ -14,6 +18,15 @@ export function drawSigned(canvas, numbers, columns, scale) {
   paint(canvas, columns, rows, (data, place) => {
     const value = place < numbers.length ? numbers[place] : 0;
     mix(data, place, none, value > 0 ? plus : minus, Math.min(1, Math.abs(value) / scale));
+  });
+}
+
+// The image as a neuron counts it: its ink blue where it excites, red where it silences, grey where it has no weight.
+export function drawWeighed(canvas, image, weights, scale) {
+  const ink = [0, 0, 0];
+  paint(canvas, SIDE, SIDE, (data, place) => {
+    mix(ink, 0, INK.grey, weights[place] > 0 ? INK.blue : INK.red, Math.min(1, Math.abs(weights[place]) / scale));
+    mix(data, place, GROUND, ink, image[place]);
   });
 }
 
