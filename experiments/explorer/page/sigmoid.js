@@ -1,6 +1,6 @@
 // The sigmoid, and on it a dot for each of some neurons' z.
 
-import { say, svg } from "page/dom.js";
+import { localized, say, svg } from "page/dom.js";
 import { ACTIVATIONS } from "page/network.js";
 import { text } from "page/text.js";
 
@@ -71,7 +71,7 @@ function axes(width, bottom, { em, left, right, top, across, up }) {
     svg("rect", { class: "above", x: across(0), y: top, width: right - across(0), height: bottom - top }),
     ...[0, 0.5, 1].flatMap((a) => [
       svg("line", { class: "grid", x1: left, x2: right, y1: up(a), y2: up(a) }),
-      label(left - 0.4 * em, up(a) + 0.35 * em, "end", String(a)),
+      label(left - 0.4 * em, up(a) + 0.35 * em, "end", localized(String(a))),
     ]),
     ...[-10, -5, 0, 5, 10].map((z) => label(across(z), bottom + 1.2 * em, "middle", String(z).replace("-", "−"))),
     label((left + right) / 2, bottom + 2.4 * em, "middle", text("neuron.axis")),
