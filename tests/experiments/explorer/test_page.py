@@ -274,7 +274,7 @@ FOCUSED = """() => {
   const contents = document.getElementById("contents");
   const covered = !contents.contains(here) && box.bottom <= contents.getBoundingClientRect().bottom;
   return {
-    name: here.type === "radio" ? here.name : here.id || here.textContent.trim().slice(0, 40),
+    name: here.type === "radio" ? here.name : here.id || here.closest("table")?.id || here.textContent.trim().slice(0, 40),
     scene: scene?.id ?? null,
     hidden: covered || box.bottom < 0 || box.top > innerHeight || box.right < 0 || box.left > innerWidth,
     ring: drawn({ outlineStyle, outlineWidth }) || drawn(next) || here.matches("[role=application], .scene"),
@@ -292,7 +292,7 @@ REACHABLE = """() => {
       groups.add(each.name);
       return first;
     })
-    .map((each) => (each.type === "radio" ? each.name : each.id || each.textContent.trim().slice(0, 40)));
+    .map((each) => (each.type === "radio" ? each.name : each.id || each.closest("table")?.id || each.textContent.trim().slice(0, 40)));
 }"""
 
 

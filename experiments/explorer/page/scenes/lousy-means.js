@@ -1,44 +1,22 @@
 // A field for each digit and each output: how bright the output is, on average, when it is shown that digit.
 
-import { activation, html, say } from "page/dom.js";
+import { activation, say } from "page/dom.js";
 import { text } from "page/text.js";
 
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// Fills the table; rows are the `digits` that there are images of, `said` is where a field says its number.
-export function createMeans(table, said, digits, classes) {
-  const fields = digits.map((digit) =>
-    Array.from({ length: classes }, (_, j) => {
-      const value = html("span", { class: "unseen" });
-      return { digit, j, value, element: html("td", { tabindex: "-1", class: digit === j ? "own" : "" }, value) };
-    }),
-  );
+// Fills the table, a row for each digit that there are images of; `said` is where a field says its number.
+export function createMeans(table, said, digits) {
+  const rows = Array.from(table.tBodies[0].rows);
+  rows.forEach((row, digit) => (row.hidden = !digits.has(digit)));
+  const fields = rows
+    .map((row, digit) => Array.from(row.querySelectorAll("td"), (element, j) => ({ element, digit, j, value: element.firstElementChild })))
+    .filter((_, digit) => digits.has(digit));
   const all = fields.flat();
   let means = null;
   let pressed = null; // the field that was touched last
-
-  table.replaceChildren(
-    html(
-      "thead",
-      {},
-      html("tr", {}, html("td"), html("th", { scope: "colgroup", colspan: classes }, text("lousy.outputs"))),
-      html(
-        "tr",
-        {},
-        html("th", { scope: "col" }, text("lousy.shown")),
-        ...Array.from({ length: classes }, (_, j) => html("th", { scope: "col" }, String(j))),
-      ),
-    ),
-    html(
-      "tbody",
-      {},
-      ...fields.map((row, i) =>
-        html("tr", {}, html("th", { scope: "row" }, String(digits[i])), ...row.map(({ element }) => element)),
-      ),
-    ),
-  );
-  table.style.setProperty("--columns", classes);
   all[0].element.tabIndex = 0;
+  table.style.setProperty("--columns", fields[0].length);
 
   const fieldOf = (event) => all.find(({ element }) => element === event.target.closest("tbody td"));
 
@@ -64,15 +42,14 @@ export function createMeans(table, said, digits, classes) {
     const way = KEYS[event.key];
     if (!way) return;
     event.preventDefault();
-    const { digit, j } = fieldOf(event);
-    fields[digits.indexOf(digit) + way[0]]?.[j + way[1]]?.element.focus();
+    const row = fields.findIndex((row) => row.includes(pressed));
+    fields[row + way[0]]?.[pressed.j + way[1]]?.element.focus();
   });
 
   // Means are rows of outputs, by digit; null as long as nobody knows them.
   function show(next) {
     means = next;
-    const sizes = means ? digits.flatMap((digit) => means[digit].map(Math.abs)) : [];
-    const scale = Math.max(1, ...sizes);
+    const scale = Math.max(1, ...all.map(({ digit, j }) => Math.abs(means?.[digit][j] ?? 0)));
     for (const field of all) {
       const mean = means ? means[field.digit][field.j] : 0;
       field.element.style.setProperty("--part", `${((100 * Math.abs(mean)) / scale).toFixed(1)}%`);

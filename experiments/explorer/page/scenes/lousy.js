@@ -13,19 +13,19 @@ const PIECE = 10; // milliseconds of work between two pauses
 const PAUSE = 1000; // milliseconds for which a moment is shown while it plays
 
 export function createScene({ section, lesson, changed }) {
-  const { examples, classes, state } = lesson;
+  const { examples } = lesson;
   const moments = momentsOf(lesson.snapshots);
   const surveys = createSurveys(moments, examples);
   const keys = moments.map(({ steps }) => String(steps ?? "end"));
-  const digits = [...new Set(examples.map(({ label }) => label))].sort((one, other) => one - other);
+  const digits = new Set(examples.map(({ label }) => label));
   let at = 0;
   let telling = false; // whether somebody waits to hear about this moment
   let working = false;
 
   createSubject(find("lousy-subject"), section, lesson);
   const slider = find("lousy-moment");
-  const sum = createSum(find("lousy-terms"), classes);
-  const means = createMeans(find("lousy-means"), find("lousy-mean"), digits, classes);
+  const sum = createSum(find("lousy-terms"));
+  const means = createMeans(find("lousy-means"), find("lousy-mean"), digits);
   const curves = createCurves(find("lousy-curves"), moments, (next) => byHand(next, true));
   const play = createPlay(find("lousy-play"), goOn, tell);
 
@@ -35,8 +35,9 @@ export function createScene({ section, lesson, changed }) {
     tick.style.setProperty("--along", i / (moments.length - 1));
     find("lousy-ticks").append(tick);
   });
-  find("lousy-origin").hidden = moments.at(-1).steps !== null;
-  say(find("lousy-axis"), text(moments.at(-1).steps === null ? "lousy.curvesHelp" : "lousy.curvesScale"));
+  const unseen = moments.at(-1).steps === null; // its training
+  find("lousy-origin").hidden = !unseen;
+  find("lousy-axis").hidden = unseen;
   say(find("lousy-all"), text("lousy.all", { number: examples.length }));
   const answers = find("lousy-answers").querySelectorAll("input");
   for (const radio of answers) radio.addEventListener("change", () => lesson.change({ label: Number(radio.value) }));
