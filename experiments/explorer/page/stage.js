@@ -122,7 +122,7 @@ function arranged(sizes, width, height) {
     const down = (height - TOP - BOTTOM) / rows;
     const room = (right - left) / layers;
     const across = Math.min(28, (0.6 * room) / columns);
-    const r = Math.min(narrow ? 11 : 13, 0.42 * down, columns > 1 ? 0.42 * across : Infinity);
+    const r = Math.max(0, Math.min(narrow ? 11 : 13, 0.42 * down, columns > 1 ? 0.42 * across : Infinity));
     const x = left + (index + 1) * room;
     const neurons = Array.from({ length: size }, (_, j) => ({
       x: x + ((j % columns) - (columns - 1) / 2) * across,
