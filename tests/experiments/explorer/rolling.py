@@ -80,8 +80,11 @@ def frames_while_rolling(opened: Opened, seconds: float = 5) -> list[float]:
     return opened.ask(FRAMES, 1000 * seconds)
 
 
-def heap(session: Any) -> float:
-    """Megabytes in use after the garbage was collected, the numbers of arrays included."""
+def heap(opened: Opened, session: Any) -> float:
+    """Megabytes in use after the garbage was collected, the numbers of arrays included, while the walk rests."""
+    if opened.ask("document.getElementById('walk-run').classList.contains('running')"):
+        opened.page.click("#walk-run")
+    opened.page.wait_for_timeout(200)
     session.send("HeapProfiler.enable")
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
@@ -102,7 +105,7 @@ def memory_while_rolling(opened: Opened, minutes: int, session: Any) -> list[flo
     found = []
     for minute in range(1, minutes + 1):
         roll_for(opened, 60)
-        found.append(heap(session))
+        found.append(heap(opened, session))
         steps = opened.ask("Object.values(explorer.scenes.walk.descents()).map(({ at }) => at.steps)")
         print(f"after {minute} min: {found[-1]:.1f} MB, {steps} steps", flush=True)
     return found

@@ -297,9 +297,9 @@ def test_the_walk_rolls_smoothly_on_a_slow_machine_and_needs_no_more_memory_as_i
         assert 1000 * len(frames) / sum(frames) > 5
         rolling.slowed(opened, 1)
         rolling.roll_for(opened, 15)
-        early = rolling.heap(session)
+        early = rolling.heap(opened, session)
         rolling.roll_for(opened, 20)
-        late = rolling.heap(session)
+        late = rolling.heap(opened, session)
         print(f"{early:.1f} MB, then {late:.1f} MB")
         assert late < early + 3
 

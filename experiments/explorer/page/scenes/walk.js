@@ -133,7 +133,7 @@ export function createScene({ section, lesson, changed }) {
       x: text(`walk.${x}`),
       y: text("walk.right"),
       series: series(({ accuracy }) => 100 * accuracy),
-      top: 100,
+      top: 104,
       level: { y: goal(), name: text("walk.goal") },
       marks,
       below: true,
