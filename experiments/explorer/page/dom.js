@@ -55,10 +55,10 @@ export const activation = (a) => (Math.abs(a) < 1000 ? signed(a < 0, localized(M
 export const percent = (share) => `${localized((100 * share).toFixed(1))} %`;
 
 // What a number field holds, or null where it holds nothing that its limits allow. Rates are written in fields for text,
-// for those for numbers drop a decimal comma without a word: 0,5 would be 5.
+// for those for numbers drop a decimal comma without a word: 0,5 would be 5. A real minus sign is one, too.
 export function chosen(input) {
-  const decimal = input.inputMode === "decimal";
-  const value = decimal ? Number(input.value.trim().replace(",", ".") || NaN) : input.valueAsNumber;
+  const decimal = input.type === "text";
+  const value = decimal ? Number(input.value.trim().replace(",", ".").replace("−", "-") || NaN) : input.valueAsNumber;
   const allowed = decimal ? value >= input.min && value <= input.max : input.checkValidity();
   return allowed && Number.isFinite(value) ? value : null;
 }

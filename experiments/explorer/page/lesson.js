@@ -48,12 +48,13 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     if (each.seen) each.show(current());
   }
 
-  // `show(view)` is called now, and after each change, as long as the section can be seen.
+  // `show(view)` is called now, and after each change, as long as the section can be seen; so it is by what this returns.
   function listen(section, show) {
     const each = { show, seen: true, stale: false, section };
     listeners.push(each);
     show(current());
     watcher.observe(section);
+    return () => refresh(each);
   }
 
   const watcher = new IntersectionObserver(

@@ -5,6 +5,9 @@ import * as digits from "page/digit.js";
 import * as descents from "page/descent.js";
 import * as drawings from "page/drawings.js";
 import * as moments from "page/moments.js";
+import * as formulas from "page/formula.js";
+import * as slopes from "page/slopes.js";
+import * as reliefs from "page/relief.js";
 import { normal, uniform } from "page/chance.js";
 import { announce, chosen, find, say } from "page/dom.js";
 import { read as readData } from "page/data.js";
@@ -100,5 +103,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => less
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
 const { examples, state } = lesson;
 const trained = lesson.networks[0].network;
-window.explorer = { ...networks, ...digits, ...descents, ...drawings, ...moments, chosen, normal, uniform, lesson, state, examples, trained, scenes };
+window.explorer = { ...networks, ...digits, ...descents, ...drawings, ...moments, ...formulas, ...slopes, ...reliefs, chosen, normal, uniform, lesson, state, examples, trained, scenes };
 performance.mark("works");
