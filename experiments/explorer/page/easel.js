@@ -16,6 +16,7 @@ export function createEasel(canvas, over, { begun, covered, lifted }) {
   let pointer = null; // the one that paints; a second finger or the palm does not
   let waiting = null;
   let traced = null;
+  let keyed = false; // the keyboard was used last, so its brush is shown
   over.width = over.height = SIDE * FINE;
 
   function begin(point) {
@@ -54,6 +55,7 @@ export function createEasel(canvas, over, { begun, covered, lifted }) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button !== 0 || pointer !== null) return;
     if (stroke) end();
+    keyed = false;
     pointer = event.pointerId;
     canvas.setPointerCapture(pointer);
     begin(place(event));
@@ -77,10 +79,18 @@ export function createEasel(canvas, over, { begun, covered, lifted }) {
       if (stroke) add({ ...cursor });
     } else return;
     event.preventDefault();
-    drawOver();
+    showCursor(true);
   });
-  canvas.addEventListener("focus", drawOver);
-  canvas.addEventListener("blur", () => (stroke && pointer === null ? end() : drawOver()));
+  canvas.addEventListener("focus", () => showCursor(canvas.matches(":focus-visible")));
+  canvas.addEventListener("blur", () => {
+    if (stroke && pointer === null) end();
+    showCursor(false);
+  });
+
+  function showCursor(shown) {
+    keyed = shown;
+    drawOver();
+  }
 
   // The outline of the image under the weights, and where the keyboard's brush is; both light in dark, seen on any colour.
   function drawOver() {
@@ -98,7 +108,7 @@ export function createEasel(canvas, over, { begun, covered, lifted }) {
         context.stroke();
       }
     }
-    if (canvas.matches(":focus-visible")) {
+    if (keyed) {
       context.beginPath();
       context.arc(FINE * cursor.x, FINE * cursor.y, FINE * RADIUS, 0, 2 * Math.PI);
       for (const [width, colour] of [[stroke ? 14 : 9, "#101216"], [stroke ? 8 : 3, "#ffc433"]]) {

@@ -161,7 +161,7 @@ def test_it_notices_when_the_neuron_lights_up_for_one_digit_alone_and_counts_all
     opened.page.locator("#neuron-bias").fill(str(-bar))
     lit = images @ weights > bar
     assert opened.text("#neuron-note") == (
-        "Done! Of these 10 it lights up for the 0 alone. Of all 100 images on this page, it lights up for"
+        "✓ Of these 10 it lights up for the 0 alone. Of all 100 images on this page, it lights up for"
         f" {lit[labels == 0].sum()} of the {np.sum(labels == 0)} with a 0,"
         f" and for {lit[labels != 0].sum()} of the {np.sum(labels != 0)} others."
     )
@@ -208,6 +208,9 @@ def test_it_is_painted_by_keyboard_alone_and_each_stroke_undone(opened: Opened):
     for key in (*["ArrowUp"] * 3, "Space", *["ArrowLeft"] * 4, "ArrowDown", "Space", "ArrowLeft"):
         press(key)
     opened.ask(FRAMES)
+    assert opened.ask(
+        "document.getElementById('neuron-over').getContext('2d').getImageData(0, 0, 560, 560).data.some(Boolean)"
+    )
     stroke = [(14.5 - step, 11.5) for step in range(5)] + [(10.5, 12.5)]
     expected = brushed(np.zeros(784), stroke, -8)
     np.testing.assert_allclose(opened.ask(CURRENT)["weights"], expected, atol=1e-12)
