@@ -146,7 +146,7 @@ function button(layer, neuron, layers) {
   if (layer < layers - 1) return { element, ...parts };
   const digit = svg("text", { class: "digit", x: 22, y: 6 }, String(neuron));
   const value = svg("text", { class: "value", x: 40, y: 5 });
-  element.append(digit, value);
+  element.append(digit, " ", value);
   return { element, ...parts, value };
 }
 

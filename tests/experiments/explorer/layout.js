@@ -3,7 +3,7 @@
 () => {
   const slack = 1.5;
   const said = (text) => text.trim().slice(0, 40);
-  const unseen = (element) => element.closest(".unseen, [hidden]") || !element.checkVisibility({ visibilityProperty: true });
+  const unseen = (element) => element.closest(".unseen, [hidden], :is(.presenting, .embedded) .top") || !element.checkVisibility({ visibilityProperty: true });
   const block = (element) => {
     while (/^(inline|contents)$/.test(getComputedStyle(element).display)) element = element.parentElement;
     return element;

@@ -132,12 +132,13 @@ def test_a_frame_holds_one_scene_alone(browser: Any, small: Path):
             opened.page.goto("about:blank")
             opened.page.goto(f"{opened.address}#{scene}?embed")
             assert opened.ask(SEEN) == [scene]
-            for other in ("header", "#contents", "footer", "#slides", ".skip"):
+            for other in ("#about", "#contents", "footer", "#slides", ".skip"):
                 assert opened.page.locator(other).is_hidden()
+            assert opened.page.locator("h1").is_visible()  # for who cannot see it
         opened.ask("location.hash = '#network'")  # a link of the scene does not lead out of the frame
         opened.page.wait_for_timeout(50)
         assert opened.ask(SEEN) == ["network"]
-        assert opened.page.locator("header").is_hidden()
+        assert opened.page.locator("#about").is_hidden()
         opened.page.click("#random")
         assert settled(opened).endswith("embed")
 
