@@ -58,7 +58,7 @@ async function use(control) {
   } else {
     await drag([[x, y], [x + 20, y + 30]]);
     await control.focus();
-    for (const key of ["ArrowRight", "ArrowDown", "Space", "ArrowLeft", "Space"]) await page.keyboard.press(key);
+    for (const key of ["ArrowRight", "ArrowDown", " ", "ArrowLeft", " "]) await page.keyboard.press(key);
   }
   return 1;
 }

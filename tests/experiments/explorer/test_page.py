@@ -264,7 +264,14 @@ def test_nothing_is_cut_or_overlaps_from_320_to_2560_pixels(browser: Any, folder
     assert found == []
 
 
-FOCUSED = """() => {
+# What a control is called in the two lists that are compared: a group of radio buttons, or the cells of a table, alike.
+NAME = """
+  const name = (each) => each.type === "radio" ? each.name
+    : each.id || each.closest("table")?.id || each.textContent.trim().slice(0, 40);
+"""
+FOCUSED = (
+    f"() => {{ {NAME}"
+    + """
   const here = document.activeElement;
   if (here === document.body) return null;
   const box = here.getBoundingClientRect();
@@ -275,14 +282,17 @@ FOCUSED = """() => {
   const contents = document.getElementById("contents");
   const covered = !contents.contains(here) && box.bottom <= contents.getBoundingClientRect().bottom;
   return {
-    name: here.type === "radio" ? here.name : here.id || here.closest("table")?.id || here.textContent.trim().slice(0, 40),
+    name: name(here),
     scene: scene?.id ?? null,
     hidden: covered || box.bottom < 0 || box.top > innerHeight || box.right < 0 || box.left > innerWidth,
     ring: drawn({ outlineStyle, outlineWidth }) || drawn(next) || here.matches("[role=application], .scene"),
   };
 }"""
+)
 # What Tab should lead to, in the page's order: of a group of radio buttons one.
-REACHABLE = """() => {
+REACHABLE = (
+    f"() => {{ {NAME}"
+    + """
   const all = document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex='0']");
   const groups = new Set();
   return Array.from(all)
@@ -293,8 +303,9 @@ REACHABLE = """() => {
       groups.add(each.name);
       return first;
     })
-    .map((each) => (each.type === "radio" ? each.name : each.id || each.closest("table")?.id || each.textContent.trim().slice(0, 40)));
+    .map(name);
 }"""
+)
 
 
 @pytest.mark.long
