@@ -3,7 +3,7 @@
 import { localized, number, svg } from "page/dom.js";
 
 const [WIDTH, HEIGHT] = [460, 320];
-const [LEFT, RIGHT, TOP, BOTTOM] = [52, 16, 18, 44];
+const [LEFT, RIGHT, TOP, BOTTOM] = [52, 26, 18, 44];
 const BETWEEN = [1, 1.5, 2, 3, 5, 7, 10]; // where an axis may end, times a power of ten
 const drawn = new WeakMap(); // of each chart: what its axes show, and the group of its lines
 const round = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });

@@ -1,11 +1,12 @@
 // Careful against drunk: full batch and mini-batch downhill from the same random start, side by side, to the same goal.
 
-import { announce, chosen, complaint, find, html, localized, number, percent, repeater, say, watch, whole } from "page/dom.js";
+import { announce, chosen, complaint, find, html, number, percent, repeater, say, watch, whole } from "page/dom.js";
 import { init } from "page/network.js";
 import { normal, uniform } from "page/chance.js";
 import { RECENT, closePlane, distance, plane } from "page/descent.js";
 import { GOALS, KINDS, advanced, compared, isDue, inTurn, judgedAnew, raceFrom } from "page/race.js";
 import { plot } from "page/plot.js";
+import { hundredths, nameOf, reserveRoom, showAnswer } from "page/scenes/walk-answer.js";
 import { text } from "page/text.js";
 
 // In milliseconds: what a frame works for until it takes no further step; from picture to picture of the curves, and of
@@ -32,7 +33,7 @@ export function createScene({ section, lesson, changed }) {
   let race = null;
   let mixed = false; // whether rates were changed on the way, so that no address leads there
   let bounds = null; // {full, mini}: the steps that an address asks for
-  let shown = { curves: 0, paths: 0 };
+  const shown = { curves: 0, paths: 0 };
 
   function restart() {
     const start = init(trained, normal(uniform(seed)));
@@ -124,7 +125,6 @@ export function createScene({ section, lesson, changed }) {
   }
 
   function showCurves() {
-    shown.curves = performance.now();
     const x = against();
     const series = (y) =>
       KINDS.map((kind) => ({ kind, name: nameOf(kind), points: race[kind].curve.map((each) => ({ x: each[x], y: y(each) })) }));
@@ -140,27 +140,16 @@ export function createScene({ section, lesson, changed }) {
     });
     plot(find("curves"), { x: text(`walk.${x}`), y: text("walk.cost"), series: series(({ cost }) => cost) });
     table(race);
-    answer();
+    showAnswer(race, goal(), examples.length);
+    shown.curves = performance.now();
     return true;
   }
 
-  function answer() {
-    const found = compared(race, goal());
-    say(find("walk-found"), found ? verdict(found, goal()) : onTheWay(race, goal()));
-    const more = found ? reasons(found, examples.length, chosen(fields.batch)) : [];
-    const box = find("walk-more");
-    while (box.children.length < more.length) box.append(html("p"));
-    [...box.children].forEach((each, i) => {
-      each.hidden = i >= more.length;
-      if (i < more.length) say(each, more[i]);
-    });
-  }
-
   function showPaths() {
-    shown.paths = performance.now();
     const close = fields.above.value === "close";
     (close ? showClose : showWhole)(race);
     say(find("above-note"), text(close ? "walk.closeHelp" : "walk.wholeHelp", { recent: RECENT }));
+    shown.paths = performance.now();
     return true;
   }
 
@@ -233,11 +222,11 @@ export function createScene({ section, lesson, changed }) {
     return wrong;
   }
 
+  reserveRoom(examples.length);
   restart();
   return { descents: () => race, choices, restore };
 }
 
-const nameOf = (kind) => text(`walk.${kind}`);
 const since = (time) => performance.now() - time;
 
 // A table that keeps its cells.
@@ -255,32 +244,6 @@ function createTable(box) {
   return (race) => {
     for (const { value, cells } of rows) KINDS.forEach((kind, i) => say(cells[i], value(race[kind])));
   };
-}
-
-// How many times as much, as one says it.
-const times = (ratio) => (ratio < 9.95 ? localized(ratio.toFixed(1)) : whole(ratio));
-const hundredths = (seconds) => localized(seconds.toFixed(2));
-
-function verdict({ full, mini, times: ratio }, goal) {
-  const way = ratio > 1.05 ? "walk.fewer" : ratio < 0.95 ? "walk.asMany" : "walk.alike";
-  return text(way, { goal, full: whole(full.seen), mini: whole(mini.seen), times: times(Math.max(ratio, 1 / ratio)) });
-}
-
-function onTheWay(race, goal) {
-  const there = KINDS.find((kind) => goal in race[kind].reached);
-  if (!there) return text(race.full.at.steps + race.mini.at.steps ? "walk.neither" : "walk.notYet", { goal });
-  const other = KINDS.find((kind) => kind !== there);
-  return text("walk.one", { goal, name: nameOf(there), seen: whole(race[there].reached[goal].seen), other: nameOf(other), soFar: whole(race[other].at.seen) });
-}
-
-// What else there is to say once both have arrived.
-function reasons({ full, mini }, images, batchSize) {
-  const first = full.steps < mini.steps ? "walk.fullFirst" : full.steps > mini.steps ? "walk.miniFirst" : "walk.bothFirst";
-  return [
-    `${text("walk.measured", { images: whole(images) })} ${text("walk.why", { here: times(images / (batchSize ?? images)) })}`,
-    `${text("walk.passes", { full: whole(full.steps), mini: whole(mini.steps) })} ${text(first)}`,
-    text("walk.took", { full: hundredths(full.seconds), mini: hundredths(mini.seconds) }),
-  ];
 }
 
 function showWhole({ full, mini }) {
