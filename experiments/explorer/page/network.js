@@ -59,7 +59,8 @@ function dotAt(places, one, other) {
   return sum;
 }
 
-// The places of an image's pixels that are not black, looked for once. Four fifths of an image of MNIST are black.
+// The places of an image’s pixels that are not black, looked for once, for an image stays as it is. Four fifths of an
+// image of MNIST are black.
 const litOnes = new WeakMap();
 function lit(image) {
   let places = litOnes.get(image);
