@@ -4,7 +4,7 @@ import { JETS, NUMBERS, compiled } from "page/jets.js";
 import { parse } from "page/formula.js";
 
 export const MOST_STEPS = 50_000;
-const FAR = 20; // times half the width of the map: where nothing comes back from
+const FAR = 10; // times half the width of the map: where nothing comes back from
 const CALM = 1e-6; // of the typical slope: where a ball rests
 const SAMPLES = 21; // each way, for the typical slope
 

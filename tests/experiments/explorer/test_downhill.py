@@ -306,6 +306,8 @@ def test_the_keyboard_moves_the_ball_and_its_slopes_are_told(opened: Opened):
     page.fill("#hill-rate", "1,1")
     page.click("#hill-step")
     assert "too far. The height rose from 1.20 to 1.73" in text("#hill-note")
+    page.fill("#hill-x", "far")
+    assert "x is far; it must be a number between -1000000 and 1000000" in text("#hill-note")
     page.fill("#hill-rate", "0")
     page.click("#hill-step")
     assert "rate is 0; it must be a number between 0.000001 and 100" in text("#said")

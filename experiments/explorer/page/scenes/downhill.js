@@ -1,17 +1,15 @@
 // Surfaces of two variables: the slopes where the ball is, and gradient descent from there.
 
 import { announce, chosen, complaint, find, label, number, repeater, say, watch, whole } from "page/dom.js";
-import { MOST_STEPS, OWN, SURFACES, fateOf, curvatures, overshot, placeOn, rolled, surfaceOf } from "page/slopes.js";
+import { OWN, SURFACES, curvatures, fateOf, overshot, placeOn, rolled, surfaceOf } from "page/slopes.js";
+import { MOST_TRIED, RATE, VIEW, triedIn, wantedOf } from "page/wanted.js";
 import { FUNCTION_NAMES } from "page/formula.js";
 import { createBall } from "page/ball.js";
 import { createMap } from "page/map.js";
 import { answer, placeName, showAnswer, showCurve, showRates, showSlices, showSlopes } from "page/readout.js";
 import { text } from "page/text.js";
 
-const MOST_TRIED = 100; // rates that are marked
 const FRAME = 9; // milliseconds of steps between two pictures, at most
-const [FINEST, WIDEST] = [1e-4, 1e4]; // half the width of a view
-const FARTHEST = 1e6; // place that an address may name
 const [KEY_STEPS, LARGE, FINE] = [80, 10, 1 / 5]; // key steps across the map; a large one, and a mouse's, in key steps
 
 export function createScene({ section, lesson, changed }) {
@@ -29,6 +27,7 @@ export function createScene({ section, lesson, changed }) {
   let size = 0; // of the map on the screen
   let drawn = { surface: null, view: null, dark: null, size: null, path: null }; // what is to be seen
   let judged = []; // what the rates and the sharpness were last shown of
+  [fields.rate.min, fields.rate.max] = [RATE.least, RATE.most];
   watch(...Object.values(fields));
 
   const ball = () => path.at(-1);
@@ -72,12 +71,18 @@ export function createScene({ section, lesson, changed }) {
     tried = [...others.slice(1 - MOST_TRIED), { rate: rate(), rested: fate === "rest" }];
   }
 
+  // Says what is wrong with a field, where something is.
+  function refuse(field) {
+    const wrong = complaint(field);
+    if (wrong) setNote(wrong, true);
+    return wrong !== "";
+  }
+
   // Whether there is a step to take: a ball that has come to its end starts again.
   function ready() {
-    const wrong = complaint(fields.rate);
-    if (wrong) setNote(wrong, true);
-    else if (fate !== null && steps() > 0) begin();
-    return !wrong && fate === null;
+    if (refuse(fields.rate)) return false;
+    if (fate !== null && steps() > 0) begin();
+    return fate === null;
   }
 
   // Slowly first, so that each step can be seen, then faster and faster.
@@ -149,6 +154,7 @@ export function createScene({ section, lesson, changed }) {
   fields.rate.addEventListener("input", () => {
     showRate();
     putBall(path[0]);
+    refuse(fields.rate);
   });
   slider.addEventListener("input", () => {
     setRate(Number((10 ** slider.valueAsNumber).toPrecision(3)));
@@ -186,8 +192,12 @@ export function createScene({ section, lesson, changed }) {
   for (const axis of ["x", "y"]) {
     fields[axis].addEventListener("input", () => {
       if (chosen(fields[axis]) !== null) putBall({ ...ball(), [axis]: chosen(fields[axis]) });
+      else refuse(fields[axis]);
     });
-    fields[axis].addEventListener("blur", () => showPlace());
+    fields[axis].addEventListener("blur", () => {
+      if (chosen(fields[axis]) === null) tell();
+      showPlace();
+    });
   }
 
   function showPlace() {
@@ -226,8 +236,8 @@ export function createScene({ section, lesson, changed }) {
     view = next;
     update();
   };
-  find("hill-in").addEventListener("click", () => look({ x: ball().x, y: ball().y, half: Math.max(FINEST, view.half / 2) }));
-  find("hill-out").addEventListener("click", () => look({ ...view, half: Math.min(WIDEST, view.half * 2) }));
+  find("hill-in").addEventListener("click", () => look({ x: ball().x, y: ball().y, half: Math.max(VIEW.least, view.half / 2) }));
+  find("hill-out").addEventListener("click", () => look({ ...view, half: Math.min(VIEW.most, view.half * 2) }));
   find("hill-whole").addEventListener("click", () => look(surface.home));
 
   find("hill-reveal").addEventListener("click", () => {
@@ -280,45 +290,20 @@ export function createScene({ section, lesson, changed }) {
       rate: rate() === usual ? null : rate(),
       steps: steps() || null,
       sharpness: revealed ? "shown" : null,
-      tried: tried.map((each) => (each.rested ? each.rate : -each.rate)).join(",") || null,
+      tried: triedIn(tried) || null,
     };
   };
 
   // Shows what an address asks for; the names of what it asks for in vain.
   function restore(asked) {
-    const wrong = [];
-    const wanted = (key, understood) => {
-      const found = asked.has(key) ? understood(asked.get(key)) : null;
-      if (asked.has(key) && found === null) wrong.push(key);
-      return found;
-    };
-    const words = wanted("formula", (value) => (surfaceOf(value, OWN.home).wrong ? null : value));
-    const known = wanted("surface", (value) => (Object.hasOwn(SURFACES, value) ? value : null));
-    const start = wanted("point", (value) => {
-      const [x, y] = numbersIn(value, 2) ?? [];
-      return x === undefined ? null : { x, y };
-    });
-    const look = wanted("view", (value) => {
-      const [x, y, half] = numbersIn(value, 3) ?? [];
-      return half >= FINEST && half <= WIDEST ? { x, y, half } : null;
-    });
-    const speed = wanted("rate", (value) => {
-      const [one] = numbersIn(value, 1) ?? [];
-      return one >= fields.rate.min && one <= fields.rate.max ? one : null;
-    });
-    const count = wanted("steps", (value) => (/^\d{1,5}$/.test(value) && value <= MOST_STEPS ? Number(value) : null));
-    const shown = wanted("sharpness", (value) => (value === "shown" ? true : null));
-    const rates = wanted("tried", (value) => {
-      const all = numbersIn(value, Math.min(MOST_TRIED, value.split(",").length)) ?? [];
-      return all.length && all.every((each) => each !== 0) ? all.map((each) => ({ rate: Math.abs(each), rested: each > 0 })) : null;
-    });
-    if (wrong.length === asked.size) return wrong;
-    const next = words === null ? (known ?? "bowl") : "own";
-    take(next, words ?? SURFACES[next].formula, { start, look, speed });
+    const { found, wrong } = wantedOf(asked);
+    if (Object.keys(found).length === 0) return wrong;
+    const { formula: words, surface: known = "bowl", point: start, view: look, rate: speed, steps: count = 0 } = found;
+    take(words === undefined ? known : "own", words ?? SURFACES[known].formula, { start, look, speed });
     while (steps() < count && fate === null) advance();
     tell();
-    tried = rates ?? tried;
-    revealed = Boolean(shown) && fate === "rest";
+    tried = found.tried ?? tried;
+    revealed = Boolean(found.sharpness) && fate === "rest";
     update();
     return wrong;
   }
@@ -337,9 +322,3 @@ export function createScene({ section, lesson, changed }) {
 
 const coordinate = (value) =>
   (value !== 0 && Math.abs(value) < 0.001 ? value.toExponential(2) : String(Number(value.toPrecision(6)))).replace("-", "−");
-
-// So many numbers with commas between, or null.
-function numbersIn(words, count) {
-  const all = words.split(",").map((part) => (part.trim() === "" ? NaN : Number(part)));
-  return all.length === count && all.every((each) => Math.abs(each) <= FARTHEST) ? all : null;
-}
