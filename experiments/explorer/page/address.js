@@ -35,3 +35,19 @@ export function unpacked(letters) {
     return null;
   }
 }
+
+// Uses what an address asks for. `parts` are {name: {usual, read, use}}: `read` makes a value of the text, null where it
+// cannot; what is not asked for, or asked for in vain, becomes the usual. The names of what is asked for in vain.
+export function takeOver(asked, parts) {
+  const wrong = [];
+  for (const [name, { usual, read, use }] of Object.entries(parts)) {
+    const value = asked.has(name) ? read(asked.get(name)) : usual;
+    if (asked.has(name) && value === null) wrong.push(name);
+    use(value ?? usual);
+  }
+  return wrong;
+}
+
+// A whole number of an address, null where it is none from `least` to `most`.
+export const wholeNumber = (letters, least, most) =>
+  /^\d{1,9}$/.test(letters) && letters >= least && letters <= most ? Number(letters) : null;

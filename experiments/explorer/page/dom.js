@@ -52,7 +52,7 @@ const raised = (power) => [...String(power)].map((sign) => (sign === "-" ? "⁻"
 
 export const activation = (a) => (Math.abs(a) < 1000 ? signed(a < 0, localized(Math.abs(a).toFixed(2))) : number(a));
 
-export const percent = (share) => `${localized((100 * share).toFixed(1))} %`;
+export const percent = (share, decimals = 1) => `${localized((100 * share).toFixed(decimals))} %`;
 
 // What a number field holds, or null where it holds nothing that its limits allow. Rates are written in fields for text,
 // for those for numbers drop a decimal comma without a word: 0,5 would be 5. A real minus sign is one, too.

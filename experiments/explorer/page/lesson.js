@@ -20,6 +20,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     strokes: [], // of a drawing
     pen: "medium",
     selected: { layer: 0, neuron: 0, source: null }, // a neuron, or with a source the line from there
+    weight: null, // {layer, neuron, source: null for a bias} whose wish or nudge is looked at; null for a scene's own choice
   };
   state.selected.neuron = brightest(trace(state.network, state.image).activations[1]);
   const listeners = [];

@@ -3,6 +3,8 @@
 import * as networks from "page/network.js";
 import * as digits from "page/digit.js";
 import * as descents from "page/descent.js";
+import * as nudging from "page/nudge.js";
+import * as votes from "page/votes.js";
 import * as drawings from "page/drawings.js";
 import * as moments from "page/moments.js";
 import * as formulas from "page/formula.js";
@@ -103,5 +105,6 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => less
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
 const { examples, state } = lesson;
 const trained = lesson.networks[0].network;
-window.explorer = { ...networks, ...digits, ...descents, ...drawings, ...moments, ...formulas, ...slopes, ...reliefs, chosen, normal, uniform, lesson, state, examples, trained, scenes };
+const tools = { ...networks, ...digits, ...descents, ...nudging, ...votes, ...drawings, ...moments, ...formulas, ...slopes, ...reliefs };
+window.explorer = { ...tools, chosen, normal, uniform, lesson, state, examples, trained, scenes };
 performance.mark("works");

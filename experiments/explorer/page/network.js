@@ -62,7 +62,7 @@ function dotAt(places, one, other) {
 // The places of an image’s pixels that are not black, looked for once, for an image stays as it is. Four fifths of an
 // image of MNIST are black.
 const litOnes = new WeakMap();
-function lit(image) {
+export function lit(image) {
   let places = litOnes.get(image);
   if (!places) {
     places = new Int32Array(image.length);
@@ -73,6 +73,9 @@ function lit(image) {
   }
   return places;
 }
+
+// The largest size among the numbers.
+export const most = (numbers) => numbers.reduce((best, one) => Math.max(best, Math.abs(one)), 0);
 
 // z = w a + b and a = f(z), layer after layer. activations[0] is the image, weightedSums[0] that of the first layer.
 export function trace(network, image) {

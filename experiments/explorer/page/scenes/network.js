@@ -6,9 +6,11 @@ import { PENS, SIDE } from "page/digit.js";
 import { drawImage, drawSigned, strongest } from "page/picture.js";
 import { TURN, readAll } from "page/drawings.js";
 import { createPad } from "page/pad.js";
+import { bareWeight, flow } from "page/lines.js";
 import { createStage, neuronName } from "page/stage.js";
 import { uniform } from "page/chance.js";
 import { text } from "page/text.js";
+import { strongestTerms } from "page/weight.js";
 
 const FORMULA = {
   sigmoid: (z) => `σ(${z})`,
@@ -139,7 +141,7 @@ export function createScene({ section, lesson, changed }) {
 
   function show(view) {
     const { outputs, guess, strokes, pen, shown } = view;
-    stage.show({ ...view, show: find("lines").value, nudges: null });
+    stage.show({ ...view, lines: find("lines").value === "weights" ? bareWeight(view) : flow(view) });
     pad.show(strokes, PENS[pen]);
     find("undo").disabled = strokes.length === 0;
     for (const radio of document.querySelectorAll('input[name="pen"]')) radio.checked = radio.value === pen;
@@ -158,10 +160,6 @@ export function createScene({ section, lesson, changed }) {
   lesson.listen(section, show);
   return { stage, choices: lesson.choices, restore: lesson.restore };
 }
-
-// The sources of a neuron, the one through which most comes into it first.
-export const strongestTerms = (w, before) =>
-  Array.from(w, (_, k) => k).sort((one, other) => Math.abs(w[other] * before[other]) - Math.abs(w[one] * before[one]));
 
 function showNeuron(pattern, { network, weightedSums, activations, selected }) {
   const { layer, neuron } = selected;
