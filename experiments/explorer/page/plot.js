@@ -9,14 +9,14 @@ const drawn = new WeakMap(); // of each chart: what its axes show, and the group
 const round = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
 
 // `series` are {name, kind, points: [{x, y}]}; `kind` is the class that colours them. With `square` both axes have one
-// scale, and the start of all lines is marked. Otherwise the axes begin at zero, or lower where values lie lower, and the
-// upright one ends at `top` where that is given. `level` {y, name} is a level line, `marks` {kind, x, y} are rings, `below`
+// scale, and the start of all lines is marked. Otherwise the axes begin at zero, or lower where values lie lower, and
+// they end at `right` and `top` where those are given. `level` {y, name} is a level line, `marks` {kind, x, y} are rings, `below`
 // says that the lines are named in the lower corner. Points that are not finite are left out.
-export function plot(chart, { series, x, y, square = false, top = null, level = null, marks = [], below = false }) {
+export function plot(chart, { series, x, y, square = false, right = null, top = null, level = null, marks = [], below = false }) {
   const shown = series.map((each) => ({ ...each, points: each.points.filter((p) => Number.isFinite(p.x + p.y)) }));
   const points = shown.flatMap((each) => each.points);
   const values = (axis) => points.map((point) => point[axis]);
-  const [xs, ys] = square ? sameScale(span(values("x")), span(values("y"))) : [[0, end(values("x"))], [begin(values("y")), top ?? end(values("y"))]];
+  const [xs, ys] = square ? sameScale(span(values("x")), span(values("y"))) : [[0, right ?? end(values("x"))], [begin(values("y")), top ?? end(values("y"))]];
   const across = (value) => LEFT + ((value - xs[0]) / (xs[1] - xs[0])) * (WIDTH - LEFT - RIGHT);
   const up = (value) => HEIGHT - BOTTOM - ((value - ys[0]) / (ys[1] - ys[0])) * (HEIGHT - TOP - BOTTOM);
   const lines = framed(chart, JSON.stringify([xs, ys, x, y, level, series.map(({ name }) => name)]), () => [

@@ -19,7 +19,7 @@ export const sourceName = (layer, source, layers) =>
     : neuronName(layer - 1, source, layers);
 
 // `touched(layer, neuron, source)` is called for a neuron, source null, and for a line. `labels` is how much room the
-// outputs' digits and numbers get, on a wide screen.
+// outputs' digits and numbers get.
 export function createStage(box, sizes, touched, labels = 74) {
   const layers = sizes.length - 1;
   const pixels = html("canvas", { "aria-hidden": "true" });
@@ -113,7 +113,7 @@ function arranged(sizes, width, height, labels) {
   const side = Math.round(Math.min(250, Math.max(76, 0.29 * width)));
   const picture = { x: 0, y: Math.round((TOP + height - BOTTOM - side) / 2), side };
   const layers = sizes.length - 1;
-  const [left, right] = [side, width - (narrow ? Math.min(labels, 74) : labels)];
+  const [left, right] = [side, width - labels];
   const layer = (size, index) => {
     const columns = index === layers - 1 ? 1 : Math.ceil(size / IN_A_COLUMN);
     const rows = Math.ceil(size / columns);

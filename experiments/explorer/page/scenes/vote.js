@@ -90,6 +90,8 @@ export function createVote(examples, { changed }) {
     plot(find("left"), {
       x: text("example.numberVoting"),
       y: text("example.shareLeft"),
+      right: 1.04 * left.length,
+      top: 1.04,
       series: [series("theirs", "left"), series("unrelated", "unrelated")],
     });
     const told = [...new Set([...TOLD.filter((n) => n < left.length), left.length])].map((n) =>
