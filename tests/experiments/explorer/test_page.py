@@ -280,7 +280,7 @@ FOCUSED = (
   const drawn = (style) => style && style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
   const scene = here.closest(".scene");
   const contents = document.getElementById("contents");
-  const covered = !contents.contains(here) && box.bottom <= contents.getBoundingClientRect().bottom;
+  const covered = scene !== null && box.bottom <= contents.getBoundingClientRect().bottom;
   return {
     name: name(here),
     scene: scene?.id ?? null,
