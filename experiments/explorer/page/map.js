@@ -3,7 +3,7 @@
 import { contour, gridOf, levelsOf, scaleOf, shareOf } from "page/relief.js";
 import { tick, ticks } from "page/plot.js";
 
-const GRID = 141; // heights each way
+const GRID = 111; // heights each way
 const ARROWS = 11; // each way
 const EDGE = { left: 34, right: 10, top: 10, bottom: 34 }; // of the map, at the usual size of letters
 const COLOURS = ["--height-0", "--height-1", "--height-2", "--height-3", "--height-4"];

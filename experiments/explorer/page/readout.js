@@ -4,9 +4,10 @@ import { find, html, label, number, say, svg } from "page/dom.js";
 import { curvatures, slice, thinned } from "page/slopes.js";
 import { drawSlice, heightsOf } from "page/slices.js";
 import { plot, tick } from "page/plot.js";
+import { RATE } from "page/wanted.js";
 import { text } from "page/text.js";
 
-const POINTS = 121; // of a slice
+const POINTS = 101; // of a slice
 const MOST_POINTS = 300; // of the curve
 const NOTHING = 1e-4; // of a place
 
@@ -49,8 +50,8 @@ export const showCurve = (path) =>
     series: [{ kind: "mini", name: "", points: thinned(path, MOST_POINTS).map(({ step, height }) => ({ x: step, y: height })) }],
   });
 
-// The rates tried, on an axis whose every mark is ten times the one before; dots came to rest, crosses did not. The line is
-// the rate of now, and the dashed one, where it is known, 2 / sharpness.
+// The rates tried, on a logarithmic axis; dots came to rest, crosses did not. The line is the rate of now, and the dashed one,
+// where it is known, 2 / sharpness.
 export function showRates(tried, now, limit) {
   const rates = (kind) => tried.filter(({ rested }) => rested === kind).map(({ rate }) => rate);
   const [rested, not] = [rates(true), rates(false)];
@@ -58,22 +59,25 @@ export function showRates(tried, now, limit) {
   const least = not.length ? String(Math.min(...not)) : text("downhill.none");
   say(find("hill-rested"), most);
   say(find("hill-not"), least);
-  const across = (rate) => 26 + 51 * (Math.log10(rate) + 5);
+  const shown = limit >= RATE.least && limit <= RATE.most ? [limit] : [];
+  const all = [...tried.map(({ rate }) => rate), now ?? 0.1, ...shown];
+  const [first, last] = [Math.floor(Math.log10(Math.min(...all))), Math.floor(Math.log10(Math.max(...all))) + 1];
+  const across = (rate) => 26 + (306 * (Math.log10(rate) - first)) / (last - first);
   const upright = (kind, rate) => svg("line", { class: kind, x1: across(rate), x2: across(rate), y1: 6, y2: 58 });
-  const shown = (rate) => rate >= 1e-5 && rate <= 10;
-  const marks = [1e-5, 1e-4, 0.001, 0.01, 0.1, 1, 10];
+  const between = last - first > 2 ? [1] : [1, 2, 5];
+  const marks = Array.from({ length: last - first }, (_, i) => between.map((each) => each * 10 ** (first + i))).flat();
   find("hill-rates").setAttribute("viewBox", "0 0 358 80");
   label(find("hill-rates"), text("downhill.ratesLabel", { rested: most, not: least }));
   find("hill-rates").replaceChildren(
-    ...marks.flatMap((mark) => [
+    ...[...marks, 10 ** last].flatMap((mark) => [
       svg("line", { class: "grid", x1: across(mark), x2: across(mark), y1: 6, y2: 58 }),
       svg("text", { x: across(mark), y: 76, "text-anchor": "middle" }, tick(mark)),
     ]),
     svg("line", { class: "axis", x1: 26, x2: 332, y1: 58, y2: 58 }),
-    ...(shown(now) ? [upright("now", now)] : []),
-    ...(shown(limit) ? [upright("limit", limit)] : []),
-    ...rested.filter(shown).map((rate) => svg("circle", { class: "rested", cx: across(rate), cy: 24, r: 5 })),
-    ...not.filter(shown).map((rate) => svg("path", { class: "not", d: `M${across(rate) - 4} 38l8 8m-8 0l8 -8` })),
+    ...(now === null ? [] : [upright("now", now)]),
+    ...shown.map((rate) => upright("limit", rate)),
+    ...rested.map((rate) => svg("circle", { class: "rested", cx: across(rate), cy: 24, r: 5 })),
+    ...not.map((rate) => svg("path", { class: "not", d: `M${across(rate) - 4} 38l8 8m-8 0l8 -8` })),
   );
 }
 

@@ -7,6 +7,8 @@ export const VIEW = { least: 1e-4, most: 1e4 }; // half the width of what the ma
 export const RATE = { least: 1e-6, most: 100 };
 const FARTHEST = 1e6; // a number of an address
 
+const isRate = (rate) => rate >= RATE.least && rate <= RATE.most;
+
 const READERS = {
   formula: (value) => (surfaceOf(value, OWN.home).wrong ? null : value),
   surface: (value) => (Object.hasOwn(SURFACES, value) ? value : null),
@@ -20,13 +22,13 @@ const READERS = {
   },
   rate: (value) => {
     const [rate] = numbersIn(value, 1) ?? [];
-    return rate >= RATE.least && rate <= RATE.most ? rate : null;
+    return isRate(rate) ? rate : null;
   },
   steps: (value) => (/^\d{1,5}$/.test(value) && value <= MOST_STEPS ? Number(value) : null),
   sharpness: (value) => (value === "shown" ? true : null),
   tried: (value) => {
     const all = numbersIn(value, Math.min(MOST_TRIED, value.split(",").length));
-    return all?.every((rate) => rate !== 0) ? all.map((rate) => ({ rate: Math.abs(rate), rested: rate > 0 })) : null;
+    return all?.every((rate) => isRate(Math.abs(rate))) ? all.map((rate) => ({ rate: Math.abs(rate), rested: rate > 0 })) : null;
   },
 };
 

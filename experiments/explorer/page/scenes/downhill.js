@@ -9,7 +9,7 @@ import { createMap } from "page/map.js";
 import { answer, placeName, showAnswer, showCurve, showRates, showSlices, showSlopes } from "page/readout.js";
 import { text } from "page/text.js";
 
-const FRAME = 9; // milliseconds of steps between two pictures, at most
+const FRAME = 5; // milliseconds of steps between two pictures, at most
 const [KEY_STEPS, LARGE, FINE] = [80, 10, 1 / 5]; // key steps across the map; a large one, and a mouse's, in key steps
 
 export function createScene({ section, lesson, changed }) {
