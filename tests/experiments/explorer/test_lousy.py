@@ -204,13 +204,20 @@ def test_a_link_shows_the_moment_and_the_image_again(opened: Opened):
     page.focus("#lousy-moment")
     page.keyboard.press("End")
     opened.ask("explorer.lesson.showExample(3)")
-    page.wait_for_function("() => location.hash === '#lousy?steps=end&image=3'")
+    page.locator("#lousy-means tbody td").nth(47).click()
+    page.wait_for_function("() => location.hash === '#lousy?steps=end&field=4.7&image=3'")
+    page.wait_for_function("() => !explorer.scenes.lousy.surveys.left()")
     before = seen(opened)
     page.goto("about:blank")
-    page.goto(f"{opened.address}#lousy?steps=end&image=3")
+    page.goto(f"{opened.address}#lousy?steps=end&field=4.7&image=3")
     page.wait_for_function("() => !explorer.scenes.lousy.surveys.left()")
     assert seen(opened) == before
     assert page.input_value("#lousy-moment") == "1"
+    assert "digit 4: output 7 is" in opened.text("#lousy-mean")
+    page.goto(f"{opened.address}#lousy?field=4.70")
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "field" in opened.text("#notice")
+    assert "digit 4: output 7 is" in opened.text("#lousy-mean")
 
 
 def test_an_address_that_asks_for_another_moment_is_told_so_and_changes_nothing(opened: Opened):

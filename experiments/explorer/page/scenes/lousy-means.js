@@ -5,8 +5,9 @@ import { text } from "page/text.js";
 
 const KEYS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
-// Fills the table, a row for each digit that there are images of; `said` is where a field says its number.
-export function createMeans(table, said, digits) {
+// Fills the table, a row for each digit that there are images of; `said` is where a field says its number;
+// `pressed()` is called when another one does.
+export function createMeans(table, said, digits, pressed) {
   const rows = Array.from(table.tBodies[0].rows);
   rows.forEach((row, digit) => (row.hidden = !digits.has(digit)));
   const fields = rows
@@ -14,7 +15,7 @@ export function createMeans(table, said, digits) {
     .filter((_, digit) => digits.has(digit));
   const all = fields.flat();
   let means = null;
-  let pressed = null; // the field that was touched last
+  let last = null; // the field that was touched last
   all[0].element.tabIndex = 0;
   table.style.setProperty("--columns", fields[0].length);
 
@@ -27,23 +28,24 @@ export function createMeans(table, said, digits) {
 
   function press(field) {
     for (const each of all) {
-      each.element.tabIndex = each === field ? 0 : -1;
+      each.element.tabIndex = each === (field ?? all[0]) ? 0 : -1;
       each.element.classList.toggle("pressed", each === field);
     }
-    pressed = field;
+    last = field;
     tell(field);
+    pressed();
   }
 
   table.addEventListener("focusin", (event) => press(fieldOf(event)));
   table.addEventListener("click", (event) => fieldOf(event)?.element.focus());
-  table.addEventListener("pointerover", (event) => tell(fieldOf(event) ?? pressed));
-  table.addEventListener("pointerleave", () => tell(pressed));
+  table.addEventListener("pointerover", (event) => tell(fieldOf(event) ?? last));
+  table.addEventListener("pointerleave", () => tell(last));
   table.addEventListener("keydown", (event) => {
     const way = KEYS[event.key];
     if (!way) return;
     event.preventDefault();
-    const row = fields.findIndex((row) => row.includes(pressed));
-    fields[row + way[0]]?.[pressed.j + way[1]]?.element.focus();
+    const row = fields.findIndex((row) => row.includes(last));
+    fields[row + way[0]]?.[last.j + way[1]]?.element.focus();
   });
 
   // Means are rows of outputs, by digit; null as long as nobody knows them.
@@ -56,7 +58,11 @@ export function createMeans(table, said, digits) {
       field.element.classList.toggle("negative", mean < 0);
       say(field.value, value(field));
     }
-    tell(pressed);
+    tell(last);
   }
-  return { show };
+
+  // A field by its name, and back; undefined where there is none of that name.
+  const name = (field) => field && `${field.digit}.${field.j}`;
+  const named = (asked) => all.find((field) => name(field) === asked);
+  return { show, press, named, name: () => name(last) };
 }

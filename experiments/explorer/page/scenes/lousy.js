@@ -25,7 +25,7 @@ export function createScene({ section, lesson, changed }) {
   createSubject(find("lousy-subject"), section, lesson);
   const slider = find("lousy-moment");
   const sum = createSum(find("lousy-terms"));
-  const means = createMeans(find("lousy-means"), find("lousy-mean"), digits);
+  const means = createMeans(find("lousy-means"), find("lousy-mean"), digits, changed);
   const curves = createCurves(find("lousy-curves"), moments, (next) => byHand(next, true));
   const play = createPlay(find("lousy-play"), goOn, tell);
 
@@ -125,10 +125,15 @@ export function createScene({ section, lesson, changed }) {
 
   function restore(asked) {
     const next = asked.has("steps") ? keys.indexOf(asked.get("steps")) : 0;
+    const field = asked.has("field") ? means.named(asked.get("field")) : null;
     if (next >= 0) byHand(next, false);
-    return [...(next < 0 ? ["steps"] : []), ...lesson.restore(asked)];
+    if (field !== undefined) means.press(field);
+    const wrong = [next < 0 && "steps", field === undefined && "field"].filter(Boolean);
+    return [...wrong, ...lesson.restore(asked)];
   }
-  return { moments, surveys, choices: () => ({ steps: at === 0 ? null : keys[at], ...lesson.choices() }), restore };
+
+  const choices = () => ({ steps: at === 0 ? null : keys[at], field: means.name(), ...lesson.choices() });
+  return { moments, surveys, choices, restore };
 }
 
 const whenIdle = window.requestIdleCallback
