@@ -191,10 +191,10 @@ def test_a_link_shows_the_same_neuron_and_a_wrong_one_changes_nothing(opened: Op
     )
     opened.page.goto(f"{opened.address}#neuron")
     assert opened.ask(CURRENT) == before  # an address that names nothing leaves everything as it is
-    wrong = "start=nose&paint=AAAA&bias=999&set=-1&under=x"
+    wrong = "start=nose&paint=AAAA&bias=999&set=-1&under=x&brush=green"
     opened.page.goto(f"{opened.address}#neuron?{wrong}")
     assert opened.ask(CURRENT) == before
-    for name in ("start", "paint", "bias", "set", "under"):
+    for name in ("start", "paint", "bias", "set", "under", "brush"):
         assert name in opened.text("#notice")
 
 
@@ -257,6 +257,8 @@ def test_nothing_moves_whatever_is_painted_and_all_fits_the_width(browser: Any, 
             opened.page.click("#neuron-others")
             opened.page.locator("#neuron-ten .tile").nth(3).click()
             assert opened.ask(PLACES) == before
+        opened.page.locator('input[name="brush"][value="eraser"]').check()
+        assert opened.ask(PLACES) == before
         rightmost = """() => Math.max(
           ...Array.from(document.querySelectorAll('#neuron *'), (each) => each.getBoundingClientRect().right))"""
         assert opened.ask(rightmost) <= opened.ask("document.documentElement.clientWidth")

@@ -5,7 +5,7 @@ import { dot } from "page/network.js";
 import { createEasel } from "page/easel.js";
 import { createSigmoid, sigmoid } from "page/sigmoid.js";
 import { createTens } from "page/tens.js";
-import { fromLetters, inLetters, painted, stroked, unpainted } from "page/painting.js";
+import { BRUSHES, fromLetters, inLetters, painted, stroked, unpainted } from "page/painting.js";
 import { startsFor } from "page/starts.js";
 import { text } from "page/text.js";
 
@@ -24,7 +24,7 @@ export function createScene({ section, lesson, changed }) {
   const begin = (name) => began.get(name) ?? began.set(name, starts.get(name).begin()).get(name);
   // `set` counts through the images of each digit; `under` is the digit whose image lies under the weights, or null.
   const rangeFor = (name) => Math.max(RANGE, Math.ceil(Math.abs(begin(name).bias)));
-  const state = { start: FIRST, painting: unpainted(), bias: begin(FIRST).bias, set: 0, under: null };
+  const state = { start: FIRST, painting: unpainted(), bias: begin(FIRST).bias, set: 0, under: null, brush: "blue" };
   let looked = {};
   const deeds = []; // what was there before them
   let before = null; // the painting on which a stroke goes, as long as it goes
@@ -35,7 +35,7 @@ export function createScene({ section, lesson, changed }) {
   const tens = createTens(find("neuron-ten"), digits, (digit) => change({ under: digit === state.under ? null : digit }));
   const easel = createEasel(find("neuron-weights"), find("neuron-over"), {
     begun: () => (before = state.painting),
-    covered: (parts) => change({ painting: stroked(begin(state.start), before, parts, brush()) }),
+    covered: (parts) => change({ painting: stroked(begin(state.start), before, parts, state.brush) }),
     lifted: () => {
       remember({ painting: before });
       before = null;
@@ -43,7 +43,7 @@ export function createScene({ section, lesson, changed }) {
     },
   });
   const curve = createSigmoid(find("neuron-sigmoid"), digits);
-  const brush = () => section.querySelector('input[name="brush"]:checked').value;
+  const brushes = section.querySelectorAll('input[name="brush"]');
 
   function change(news) {
     Object.assign(state, news);
@@ -102,6 +102,7 @@ export function createScene({ section, lesson, changed }) {
     const bar = activation(-state.bias);
     curve.show(readings.map(({ z }) => z), text("neuron.bar", { bar }));
     start.value = state.start;
+    for (const radio of brushes) radio.checked = radio.value === state.brush;
     const range = rangeFor(state.start);
     Object.assign(bias, { min: -range, max: range, value: state.bias });
     const biasIs = text("neuron.biasIs", { bias: activation(state.bias), bar });
@@ -125,6 +126,7 @@ export function createScene({ section, lesson, changed }) {
     start.append(...(named.length === 1 ? named : [html("optgroup", { label: text(`neuron.starts-${kind}`) }, ...named)]));
   }
   start.addEventListener("change", () => take({ start: start.value, painting: unpainted(), bias: begin(start.value).bias }));
+  for (const radio of brushes) radio.addEventListener("change", () => change({ brush: radio.value }));
   bias.addEventListener("input", () => change({ bias: bias.valueAsNumber }));
   bias.addEventListener("change", tell);
   find("neuron-undo").addEventListener("click", undo);
@@ -151,6 +153,7 @@ export function createScene({ section, lesson, changed }) {
     bias: state.bias === begin(state.start).bias ? null : state.bias,
     set: state.set || null,
     under: state.under,
+    brush: state.brush === "blue" ? null : state.brush,
   });
 
   // What an address does not name is as it is at first; an address that names nothing changes nothing.
@@ -168,10 +171,11 @@ export function createScene({ section, lesson, changed }) {
     read("bias", (value) => /^-?\d+(\.\d+)?$/.test(value) && Math.abs(value) <= range, Number);
     read("set", (value) => /^\d{1,5}$/.test(value) && Number(value) < sets, Number);
     read("under", (value) => digits.map(String).includes(value), Number);
+    read("brush", (value) => Object.hasOwn(BRUSHES, value), String);
     if (Object.keys(news).length === 0) return wrong;
-    const { start: name = FIRST, paint = unpainted(), bias: value = begin(name).bias, set = 0, under = null } = news;
+    const { start: name = FIRST, paint = unpainted(), ...rest } = news;
     deeds.length = 0;
-    change({ start: name, painting: paint, bias: value, set, under });
+    change({ start: name, painting: paint, bias: begin(name).bias, set: 0, under: null, brush: "blue", ...rest });
     return wrong;
   }
 
