@@ -10,7 +10,7 @@ import pytest
 
 import jaxnet
 from experiments.explorer import __main__ as explorer
-from jaxnet import chain_rule
+from jaxnet import chain_rule, network
 from tests.experiments.commands import main
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import saved
@@ -39,7 +39,7 @@ def assert_nudges_agree(opened: Opened, params: jaxnet.Params, test: jaxnet.Data
 
         @jax.jit
         def everything(params: jaxnet.Params) -> tuple[Any, Any, Any]:
-            zs, activations = jaxnet.network.trace(params, image)
+            zs, activations = network.trace(params, image)
             return zs, activations, jnp.sum((activations[-1] - target) ** 2)
 
         @jax.jit
