@@ -23,10 +23,13 @@ export function drawSigned(canvas, numbers, columns, scale) {
 
 // The image as a neuron counts it: its ink blue where it excites, red where it silences, grey where it has no weight.
 export function drawWeighed(canvas, image, weights, scale) {
-  const ink = [0, 0, 0];
   paint(canvas, SIDE, SIDE, (data, place) => {
-    mix(ink, 0, INK.grey, weights[place] > 0 ? INK.blue : INK.red, Math.min(1, Math.abs(weights[place]) / scale));
-    mix(data, place, GROUND, ink, image[place]);
+    const counted = weights[place] > 0 ? INK.blue : INK.red;
+    const part = Math.min(1, Math.abs(weights[place]) / scale);
+    for (let i = 0; i < 3; i += 1) {
+      const ink = INK.grey[i] + part * (counted[i] - INK.grey[i]);
+      data[4 * place + i] = GROUND[i] + image[place] * (ink - GROUND[i]);
+    }
   });
 }
 

@@ -22,8 +22,8 @@ export function createScene({ section, lesson, changed }) {
   const starts = startsFor(trained, examples, digits);
   const began = new Map();
   const begin = (name) => began.get(name) ?? began.set(name, starts.get(name).begin()).get(name);
-  // `set` counts through the images of each digit; `under` is the digit whose image lies under the weights, or null.
   const rangeFor = (name) => Math.max(RANGE, Math.ceil(Math.abs(begin(name).bias)));
+  // `set` counts through the images of each digit; `under` is the digit whose image lies under the weights, or null.
   const state = { start: FIRST, painting: unpainted(), bias: begin(FIRST).bias, set: 0, under: null, brush: "blue" };
   let looked = {};
   const deeds = []; // what was there before them
