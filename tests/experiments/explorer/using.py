@@ -24,7 +24,8 @@ WATCH = """(selector) => {
     new PerformanceObserver((list) => {
       for (const { sources } of list.getEntries()) {
         for (const { node, previousRect, currentRect } of sources) {
-          jumped.push(`${name(node)}: ${box(previousRect)} to ${box(currentRect)}`);
+          const [from, to] = [box(previousRect), box(currentRect)];
+          if (from !== to) jumped.push(`${name(node)}: ${from} to ${to}`);
         }
       }
     }).observe({ type: "layout-shift" });
