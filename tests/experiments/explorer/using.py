@@ -4,8 +4,8 @@ from typing import Any
 
 from tests.experiments.explorer.opened import Opened
 
-CONTROLS = "button, summary, select, input, textarea, [tabindex='0']"
-"""Of neurons only the one that Tab leads to."""
+CONTROLS = "button, select, input, textarea, [tabindex='0']"
+"""Of neurons only the one that Tab leads to. What opens details is none of them: it is there to move what is below."""
 
 # Remembers what was used, what jumped, and which heights the scenes had. Details are opened before, for that moves.
 WATCH = """(selector) => {
@@ -78,7 +78,7 @@ def use(opened: Opened, control: Any) -> None:
         for key in ("End", "Home", "ArrowRight", "PageUp"):
             keyboard.press(key)
         control.fill(before)
-    elif kind in ("button", "radio", "checkbox", "summary"):
+    elif kind in ("button", "radio", "checkbox"):
         press(control)
         if kind == "checkbox" or control.evaluate("(c) => c.classList.contains('running')"):
             opened.page.wait_for_timeout(100)
