@@ -35,8 +35,8 @@ UNTRANSLATED = """() => {
   const bare = (text) => {
     for (let before = null; before !== text; ) [before, text] = [text, text.replace(/⟦[^⟦⟧]*⟧/g, "")];
     return text
-      .replace(/[σΣ]|tanh|max|softmax/g, "")
-      .replace(/(?<!\\p{L})[aAbBcCwWxXyYzZdDhHjknNL]′?(?!\\p{L})/gu, "");
+      .replace(/[σΣΔ∂]|tanh|max|softmax/g, "")
+      .replace(/(?<!\\p{L})[abCdfhjknwxyzL]′?(?!\\p{L})/gu, "");
   };
   const wrong = [];
   const look = (where, text) => {
