@@ -211,7 +211,7 @@ def test_all_is_printed_but_what_can_only_be_touched(browser: Any, small: Path):
         page.emulate_media(media="print")
         assert ask(SEEN) == list(SCENES)
         assert ask("[...document.querySelectorAll('details')].every(({ open }) => open)")
-        seen = """Array.from(document.querySelectorAll("button:not(.go, .tile), input, select, #contents, footer, .skip"))
+        seen = """[...document.querySelectorAll("button:not(.go, .tile), input, select, #contents, footer, .skip")]
           .filter((each) => each.checkVisibility()).map((each) => each.outerHTML)"""
         assert ask(seen) == []
         assert ask("getComputedStyle(document.body).color") == "rgb(30, 33, 38)"  # dark on white, whatever the screen
