@@ -40,6 +40,7 @@ def test_axe_finds_nothing_in_any_state(browser: Any, folder: Path, axe: str, co
             for each in ask(RUN, RULES):
                 found.setdefault(each, state)
 
+        page.wait_for_timeout(500)
         look("just opened")
         ask("() => { for (const each of document.querySelectorAll('details')) each.open = true; }")
         draw(opened, DIGITS[3])

@@ -85,8 +85,8 @@ export function createScene({ section, lesson, changed }) {
       lines: (l, j, k) => (l <= weight.layer || nudge === 0 ? inflow(l, j, k) : network.layers[l].weights[j][k] * changes[l][k]),
       fills: byChange(changes),
       marks: { shape: "sign", rows: changes },
-      values: changes.at(-1).map((change) => signed(change, Math.abs(change) < 0.001 ? 1 : 2)),
-      words: (l, j, name) => text("chain.neuronLabel", { name, change: signed(changes[l + 1][j]) }),
+      values: changes.at(-1).map(briefly),
+      words: (l, j, name) => text("chain.neuronLabel", { name, change: briefly(changes[l + 1][j]) }),
     });
     showWeight(weight, activations);
     say(find("nudge-value"), signed(nudge));
@@ -145,6 +145,8 @@ const row = (name, ...cells) =>
     html("th", { scope: "row", role: "rowheader" }, name),
     ...cells.map((cell) => html("td", { role: "cell" }, cell)),
   );
+
+const briefly = (change) => signed(change, Math.abs(change) < 0.001 ? 1 : 2);
 
 const signed = (value, digits = 3) => (value > 0 ? `+${number(value, digits)}` : number(value, digits));
 

@@ -45,7 +45,7 @@ export function createWishes(stage, sizes, { touched, changed }) {
       values: rows && Array.from(rows.at(-1), briefly),
       words: (l, j, name) => {
         const said = { name, activation: activation(activations[l + 1][j]) };
-        return rows && l + 1 >= first ? text("example.neuronLabel", { ...said, wish: wish(rows[l + 1][j]) }) : text("network.neuronLabel", said);
+        return rows && l + 1 >= first ? text("example.neuronLabel", { ...said, wish: briefly(rows[l + 1][j]) }) : text("network.neuronLabel", said);
       },
     });
     list(strongWishes(view), weight, layers);
