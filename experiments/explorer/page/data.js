@@ -14,7 +14,12 @@ export function read(text) {
   const [{ sizes, activations }] = data.networks;
   const snapshots = data.snapshots.map(({ steps, parameters }) => ({
     steps,
-    network: parameters === null ? networks[0].network : shaped(sizes, activations, halves(bytes(parameters))),
+    get network() {
+      if (parameters === null) return networks[0].network;
+      const network = shaped(sizes, activations, halves(bytes(parameters)));
+      Object.defineProperty(this, "network", { value: network });
+      return network;
+    },
   }));
   const pixels = bytes(data.images);
   const classes = sizes.at(-1);
@@ -23,7 +28,7 @@ export function read(text) {
     label,
     target: oneHot(label, classes),
   }));
-  return { networks, snapshots, examples, classes, drawings: data.drawings.map(points), trainedOn: data.trained_on };
+  return { networks, snapshots, examples, classes, drawings: data.drawings.map(points) };
 }
 
 // A network of these sizes from all its numbers in a row.
@@ -54,10 +59,10 @@ function bytes(base64) {
 
 // Numbers of 16 bits (IEEE 754, half precision): a sign, five bits of the power of two, ten of what follows the point.
 function halves(all) {
-  const bits = new Uint16Array(all.buffer);
-  return new Float64Array(bits).map((bit) => {
-    const [sign, power, rest] = [bit & 0x8000 ? -1 : 1, (bit >> 10) & 31, bit & 1023];
-    return sign * (power === 0 ? 2 ** -24 * rest : 2 ** (power - 15) * (1 + rest / 1024));
+  return Float64Array.from(new Uint16Array(all.buffer), (bit) => {
+    const power = (bit >> 10) & 31;
+    const size = power === 0 ? 2 ** -24 * (bit & 1023) : 2 ** (power - 15) * (1 + (bit & 1023) / 1024);
+    return bit & 0x8000 ? -size : size;
   });
 }
 

@@ -6,7 +6,7 @@ import { packed, unpacked } from "page/address.js";
 import { uniform } from "page/chance.js";
 import { text } from "page/text.js";
 
-export function createLesson({ networks, snapshots, examples, classes, drawings, trainedOn }) {
+export function createLesson({ networks, snapshots, examples, classes, drawings }) {
   const state = {
     chosen: 0, // of the networks
     network: networks[0].network, // that one, or what it was taught to be
@@ -19,6 +19,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     label: examples[0].label, // which digit it should be, null where nobody has said
     strokes: [], // of a drawing
     pen: "medium",
+    drawing: null, // the section in which a pen is on the sheet
     selected: { layer: 0, neuron: 0, source: null }, // a neuron, or with a source the line from there
     weight: null, // {layer, neuron, source: null for a bias} whose wish or nudge is looked at; null for a scene's own choice
   };
@@ -43,10 +44,10 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     for (const each of listeners) refresh(each);
   }
 
-  // What nobody sees is not drawn before somebody does.
+  // What nobody sees is not drawn before somebody does; while a pen is on a sheet, everybody looks there.
   function refresh(each) {
-    each.stale = !each.seen;
-    if (each.seen) each.show(current());
+    each.stale = !each.seen || (state.drawing !== null && state.drawing !== each.section);
+    if (!each.stale) each.show(current());
   }
 
   // `show(view)` is called now, and after each change, as long as the section can be seen; so it is by what this returns.
@@ -79,12 +80,13 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
   }
 
   // Another image, from one source alone.
-  const look = (news) => change({ shown: null, drawn: null, noise: null, dream: null, strokes: [], label: null, ...news });
+  const look = (news) =>
+    change({ shown: null, drawn: null, noise: null, dream: null, strokes: [], label: null, drawing: null, ...news });
 
   const showExample = (shown) => look({ shown, image: examples[shown].image, label: examples[shown].label });
 
-  const showDrawing = (strokes, label, pen = state.pen, sheet = ink(strokes, PENS[pen])) =>
-    look({ image: centred(sheet), label, strokes, pen });
+  const showDrawing = (strokes, label, { pen = state.pen, sheet = ink(strokes, PENS[pen]), drawing = null } = {}) =>
+    look({ image: centred(sheet), label, strokes, pen, drawing });
 
   const showDrawn = (drawn) => {
     const { strokes, digit, pen } = drawings[drawn];
@@ -158,7 +160,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     choose(has("network") ? found.network : 0);
     if (has("drawn")) showDrawn(found.drawn);
     else if (has("noise")) showNoise(found.noise);
-    else if (has("drawing")) showDrawing(found.drawing, null, found.pen ?? "medium");
+    else if (has("drawing")) showDrawing(found.drawing, null, { pen: found.pen ?? "medium" });
     else if (has("blank")) showDrawing([], null);
     else showExample(has("image") ? found.image : 0);
     if (has("pleased")) showDream(output, steps);
@@ -166,7 +168,7 @@ export function createLesson({ networks, snapshots, examples, classes, drawings,
     return wrong;
   }
 
-  return { networks, snapshots, examples, classes, drawings, trainedOn, state, current, change, listen, refreshAll, showExample, showDrawing, showDrawn, showNoise, showDream, choose, whatIsShown, choices, restore };
+  return { networks, snapshots, examples, classes, drawings, state, current, change, listen, refreshAll, showExample, showDrawing, showDrawn, showNoise, showDream, choose, whatIsShown, choices, restore };
 }
 
 // A sheet of 280 pixels in steps of two, as the pad keeps them.

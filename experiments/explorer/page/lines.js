@@ -16,27 +16,29 @@ export const flow = ({ network, activations }) => (layer, neuron, source) =>
 export const bareWeight = ({ network }) => (layer, neuron, source) => network.layers[layer].weights[neuron][source];
 
 // The lines worth drawing, weak ones first, and the chosen one in any case:
-// {layer, neuron, source, value, strength from -1 to 1, own, x1, y1, x2, y2}.
+// {layer, neuron, source, value, strength from -1 to 1, own, chosen, x1, y1, x2, y2}.
 export function strongLines(shown, sizes, selected, places) {
   return sizes.slice(1).flatMap((size, layer) => {
-    const n_in = sizes[layer];
-    const values = new Float64Array(size * n_in);
-    for (let i = 0; i < values.length; i += 1) values[i] = shown(layer, Math.floor(i / n_in), i % n_in);
-    const strengths = values.map(Math.abs);
-    const begin = selected.layer === layer ? selected.neuron * n_in : Infinity;
-    const isOwn = (i) => i >= begin && i < begin + n_in;
+    const all = [];
+    for (let neuron = 0; neuron < size; neuron += 1) {
+      for (let source = 0; source < sizes[layer]; source += 1) {
+        const value = shown(layer, neuron, source);
+        const own = selected.layer === layer && selected.neuron === neuron;
+        const chosen = own && selected.source === source;
+        if (value !== 0 || chosen) all.push({ layer, neuron, source, value, own, chosen });
+      }
+    }
+    const strengths = Float64Array.from(all, ({ value }) => Math.abs(value));
     const top = most(strengths);
     const least = nthLargest(strengths, layer === 0 ? FROM_PIXELS.all : BETWEEN);
-    const leastOwn = nthLargest(strengths.subarray(begin, begin + n_in), layer === 0 ? FROM_PIXELS.own : n_in);
-    const lines = [];
-    strengths.forEach((strength, i) => {
-      const own = isOwn(i);
-      const chosen = own && i - begin === selected.source;
-      if (!chosen && (strength < (own ? Math.min(least, leastOwn) : least) || strength <= FAINT * top)) return;
-      const line = { layer, neuron: Math.floor(i / n_in), source: i % n_in, value: values[i], own };
-      lines.push({ ...line, strength: values[i] / (top || 1), ...ends(places, line) });
+    const leastOwn = nthLargest(strengths.filter((_, i) => all[i].own), layer === 0 ? FROM_PIXELS.own : Infinity);
+    const lines = all.filter(({ own, chosen }, i) => {
+      const strong = strengths[i] >= (own ? Math.min(least, leastOwn) : least) && strengths[i] > FAINT * top;
+      return chosen || strong;
     });
-    return lines.sort((one, other) => Math.abs(one.value) - Math.abs(other.value));
+    return lines
+      .sort((one, other) => Math.abs(one.value) - Math.abs(other.value))
+      .map((line) => ({ ...line, strength: line.value / (top || 1), ...ends(places, line) }));
   });
 }
 
@@ -53,7 +55,7 @@ function ends({ picture, layers }, { layer, neuron, source }) {
 }
 
 // Lines of the same colour and strength are one path.
-export function drawLines(group, lines, selected) {
+export function drawLines(group, lines) {
   const paths = new Map();
   for (const own of ["", "own "]) {
     for (let level = 1; level <= LEVELS; level += 1) {
@@ -62,10 +64,9 @@ export function drawLines(group, lines, selected) {
   }
   for (const sign of ["plus", "minus", "zero"]) paths.set(`${sign} chosen`, []);
   for (const line of lines) {
-    const chosen = selected.source === line.source && line.own;
     const level = Math.ceil(LEVELS * Math.abs(line.strength));
     const sign = line.strength > 0 ? "plus" : line.strength < 0 ? "minus" : "zero";
-    const name = chosen ? `${sign} chosen` : `${line.own ? "own " : ""}${sign} level${level}`;
+    const name = line.chosen ? `${sign} chosen` : `${line.own ? "own " : ""}${sign} level${level}`;
     const way = `M${line.x1.toFixed(1)} ${line.y1.toFixed(1)}L${line.x2.toFixed(1)} ${line.y2.toFixed(1)}`;
     paths.get(name).push(way);
   }

@@ -121,5 +121,5 @@ export function createPad(canvas, { drawn, lifted }) {
   });
   for (const name of ["focus", "blur"]) canvas.addEventListener(name, draw);
   draw();
-  return { show };
+  return { show, pressed: () => pointer !== null };
 }

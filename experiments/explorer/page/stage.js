@@ -63,7 +63,7 @@ export function createStage(box, sizes, touched, labels = 74) {
     const words = view.words ?? ((layer, j, name) => text("network.neuronLabel", { name, activation: activation(activations[layer + 1][j]) }));
     drawImage(pixels, image);
     drawn = strongLines(shown, sizes, selected, places);
-    drawLines(lines, drawn, selected);
+    drawLines(lines, drawn);
     buttons.forEach((row, layer) =>
       row.forEach((each, j) => {
         const chosen = selected.layer === layer && selected.neuron === j;

@@ -43,9 +43,12 @@ export function createScene({ section, lesson, changed }) {
   const pad = createPad(find("pad"), {
     drawn: (strokes, sheet) => {
       const begun = state.strokes.length === 0;
-      lesson.showDrawing(strokes, begun ? null : state.label, state.pen, sheet);
+      lesson.showDrawing(strokes, begun ? null : state.label, { sheet, drawing: pad.pressed() ? section : null });
     },
-    lifted: announceGuess,
+    lifted: () => {
+      lesson.change({ drawing: null });
+      announceGuess();
+    },
   });
 
   find("undo").addEventListener("click", () => {
@@ -58,7 +61,7 @@ export function createScene({ section, lesson, changed }) {
   });
   for (const radio of document.querySelectorAll('input[name="pen"]')) {
     radio.addEventListener("change", () => {
-      if (state.strokes.length) lesson.showDrawing(state.strokes, state.label, radio.value);
+      if (state.strokes.length) lesson.showDrawing(state.strokes, state.label, { pen: radio.value });
       else lesson.change({ pen: radio.value });
     });
   }
@@ -152,6 +155,7 @@ export function createScene({ section, lesson, changed }) {
     say(find("guess"), String(guess));
     say(find("certainty"), text("network.certainty", { first: activation(outputs[guess]), second, next: activation(outputs[second]) }));
     say(find("shown"), lesson.whatIsShown());
+    if (view.drawing) return;
     showNeuron(pattern, view);
     showDream(view, wanted());
     changed();
