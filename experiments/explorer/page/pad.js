@@ -5,6 +5,7 @@ import { text } from "page/text.js";
 
 const KEYS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const KEY_STEP = 10;
+const [ALL, NONE] = [[0, SHEET], [SHEET, 0]]; // rows, from and to
 
 // A picture of the sheet, white wherever there is ink.
 function white() {
@@ -21,12 +22,16 @@ export function createPad(canvas, { drawn, lifted }) {
   let sheet = blank();
   let strokes = [];
   let radius = PENS.medium;
+  let rows = ALL; // of the sheet, changed since they were drawn
   let waiting = false;
   let pointer = null; // the one that draws; a second finger or the palm does not
 
   function add(point) {
     const stroke = strokes.at(-1);
-    drawLine(sheet, stroke.at(-1) ?? point, point, radius);
+    const from = stroke.at(-1) ?? point;
+    drawLine(sheet, from, point, radius);
+    const [top, bottom] = [Math.min(from.y, point.y) - radius - 1, Math.max(from.y, point.y) + radius + 1];
+    rows = [Math.max(0, Math.min(rows[0], top)), Math.min(SHEET, Math.max(rows[1], bottom))];
     stroke.push(point);
     later();
   }
@@ -43,7 +48,8 @@ export function createPad(canvas, { drawn, lifted }) {
   }
 
   function draw() {
-    for (let place = 0; place < sheet.length; place += 1) picture.data[4 * place + 3] = 255 * sheet[place];
+    for (let place = rows[0] * SHEET; place < rows[1] * SHEET; place += 1) picture.data[4 * place + 3] = 255 * sheet[place];
+    rows = NONE;
     context.putImageData(picture, 0, 0);
     if (strokes.length === 0) {
       context.fillStyle = "#8b9099";
@@ -73,6 +79,7 @@ export function createPad(canvas, { drawn, lifted }) {
     strokes = others;
     radius = thickness;
     sheet = ink(strokes, radius);
+    rows = ALL;
     draw();
   }
 
