@@ -8,11 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from experiments.common import script
-from experiments.explorer import words
+from experiments.explorer import modules, words
 from jaxnet.files import write_whole
 
 PAGE = Path(__file__).parent / "page"
@@ -34,18 +33,14 @@ def figures(record: script.Record, folder: Path) -> list[Path]:
 def page(results: script.Record) -> str:
     """The whole page as text; nothing in it asks for anything outside of it.
 
-    Modules come as data: addresses by way of an import map, so that they stay modules although a page from the disk may
-    load none. The policy allows these and no others; what comes from files is text in JSON, never markup.
+    The modules are joined to one script. The policy allows that one and no other; what comes from files is text in
+    JSON, never markup.
     """
-    modules = {
-        f"page/{path.relative_to(PAGE).as_posix()}": in_address(path.read_bytes())
-        for path in sorted(PAGE.rglob("*.js"))
-    }
+    code = {f"page/{path.relative_to(PAGE).as_posix()}": read(path) for path in sorted(PAGE.rglob("*.js"))}
     styles = [PAGE / "style.css", *(PAGE / "scenes" / f"{scene}.css" for scene in SCENES)]
     parts = {
         "style": Markup("\n".join(read(path) for path in styles)),  # noqa: S704 (ours, not a user's)
-        "importmap": htmlsafe_json_dumps({"imports": modules}),
-        "begin": Markup('import "page/main.js";'),
+        "code": Markup(modules.joined(code)),  # noqa: S704
     }
     hashes = {
         name: f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
@@ -54,7 +49,7 @@ def page(results: script.Record) -> str:
     policy = "; ".join(
         (
             "default-src 'none'",
-            f"script-src {hashes['importmap']} {hashes['begin']} data:",
+            f"script-src {hashes['code']}",
             f"style-src {hashes['style']}",
             "img-src data:",
             "base-uri 'none'",
@@ -96,8 +91,3 @@ def named(said: dict | list | str) -> SimpleNamespace | list | str:
 def read(path: Path) -> str:
     """A file of the page."""
     return path.read_text(encoding="utf-8")
-
-
-def in_address(module: bytes) -> str:
-    """A module as an address that holds it."""
-    return f"data:text/javascript;base64,{base64.b64encode(module).decode()}"

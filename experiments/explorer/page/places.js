@@ -19,12 +19,7 @@ export function createPlaces(names, address) {
       if (each === name) link.setAttribute("aria-current", "true");
       else link.removeAttribute("aria-current");
     }
-    // The contents may be wider than a small screen.
-    const list = links[name].closest("ol");
-    const { offsetLeft, offsetWidth } = links[name];
-    if (offsetLeft < list.scrollLeft || offsetLeft + offsetWidth > list.scrollLeft + list.clientWidth) {
-      list.scrollLeft = offsetLeft - (list.clientWidth - offsetWidth) / 2;
-    }
+    requestAnimationFrame(() => bringIntoView(links[name]));
   }
 
   function write() {
@@ -81,4 +76,12 @@ export function createPlaces(names, address) {
   });
   mark(here);
   return { go, mark, later, here: () => here };
+}
+
+// The contents may be wider than a small screen.
+function bringIntoView({ offsetLeft, offsetWidth, parentElement }) {
+  const list = parentElement.closest("ol");
+  if (offsetLeft < list.scrollLeft || offsetLeft + offsetWidth > list.scrollLeft + list.clientWidth) {
+    list.scrollLeft = offsetLeft - (list.clientWidth - offsetWidth) / 2;
+  }
 }

@@ -1,12 +1,11 @@
 // A small chart: lines on two axes.
 
-import { localized, number, svg } from "page/dom.js";
+import { grouped, number, svg } from "page/dom.js";
 
 const [WIDTH, HEIGHT] = [460, 320];
 const [LEFT, RIGHT, TOP, BOTTOM] = [52, 26, 18, 44];
 const BETWEEN = [1, 1.5, 2, 3, 5, 7, 10]; // where an axis may end, times a power of ten
 const drawn = new WeakMap(); // of each chart: what its axes show, and the group of its lines
-const round = new Intl.NumberFormat("en", { maximumFractionDigits: 6 });
 
 // `series` are {name, kind, points: [{x, y}]}; `kind` is the class that colours them. With `square` both axes have one
 // scale, and the start of all lines is marked. Otherwise the axes begin at zero, or lower where values lie lower, and
@@ -72,7 +71,7 @@ const names = (series, first) =>
 const dot = (kind, cx, cy) => svg("circle", { class: `dot ${kind}`, cx, cy, r: 4 });
 const words = (x, y, anchor, text) => svg("text", { x, y, "text-anchor": anchor }, text);
 export const tick = (value) =>
-  Math.abs(value) >= 1e6 ? number(value, 2) : localized(round.format(value)).replace("-", "−");
+  Math.abs(value) >= 1e6 ? number(value, 2) : grouped(String(Number(value.toFixed(6)))).replace("-", "−");
 
 function span(values) {
   const [low, high] = [Math.min(...values), Math.max(...values)];

@@ -37,7 +37,7 @@ def test_text_from_files_never_becomes_markup(opened: Opened, small: Path):
     (file,) = small.parent.glob("*.safetensors")
     page = small.read_text()
     assert "<img" not in page
-    assert page.count("</script>") == 4
+    assert page.count("</script>") == 3
     assert f"From {file}. It was trained on {EVIL};" in opened.text("#about")
     assert "784-7-5-10, scaled_tanh, sigmoid: 5,595 weights and biases" in opened.text("#about")
     assert opened.ask("document.images.length") == 0
