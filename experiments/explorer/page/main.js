@@ -9,6 +9,7 @@ import * as drawings from "page/drawings.js";
 import * as moments from "page/moments.js";
 import * as formulas from "page/formula.js";
 import * as slopes from "page/slopes.js";
+import { spread } from "page/sigmoid.js";
 import * as reliefs from "page/relief.js";
 import { normal, uniform } from "page/chance.js";
 import { announce, chosen, find, say } from "page/dom.js";
@@ -106,5 +107,5 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => less
 const { examples, state } = lesson;
 const trained = lesson.networks[0].network;
 const tools = { ...networks, ...digits, ...descents, ...nudging, ...votes, ...drawings, ...moments, ...formulas, ...slopes, ...reliefs };
-window.explorer = { ...tools, chosen, normal, uniform, lesson, state, examples, trained, scenes };
+window.explorer = { ...tools, chosen, normal, spread, uniform, lesson, state, examples, trained, scenes };
 performance.mark("works");

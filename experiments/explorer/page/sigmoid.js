@@ -68,7 +68,7 @@ function axes(width, bottom, { em, left, right, top, across, up }) {
   const label = (x, y, anchor, words) => svg("text", { x, y, "text-anchor": anchor }, words);
   const curve = CURVE.map((z) => `${across(z).toFixed(1)} ${up(sigmoid(z)).toFixed(1)}`).join("L");
   return [
-    svg("rect", { class: "above", x: across(0), y: top, width: right - across(0), height: bottom - top }),
+    svg("rect", { class: "above", x: across(0), y: top, width: Math.max(0, right - across(0)), height: bottom - top }),
     ...[0, 0.5, 1].flatMap((a) => [
       svg("line", { class: "grid", x1: left, x2: right, y1: up(a), y2: up(a) }),
       label(left - 0.4 * em, up(a) + 0.35 * em, "end", localized(String(a))),

@@ -227,7 +227,7 @@ def test_it_is_painted_by_keyboard_alone_and_each_stroke_undone(opened: Opened):
 
 
 def test_names_on_the_curve_never_overlap_and_stay_in_order_and_near(opened: Opened):
-    code = "async ([wanted, ...rest]) => (await import('page/sigmoid.js')).spread(wanted, ...rest)"
+    code = "([wanted, ...rest]) => explorer.spread(wanted, ...rest)"
     rng = np.random.default_rng(0)
     for wanted in (np.zeros(10), np.full(10, 100.0), np.sort(rng.uniform(0, 100, 10)), np.arange(0.0, 100, 10)):
         places = np.array(opened.ask(code, [wanted.tolist(), 8, 0, 100]))

@@ -83,12 +83,17 @@ SHOWN = """(scene) => {
 }"""
 
 
+SLOW = ("network", "lousy")
+"""The drawings are being read, and the moments played."""
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("scene", SCENES)
 def test_a_link_shows_in_a_fresh_page_what_was_shown(browser: Any, folder: Path, scene: str):
     with Opened(browser, folder / "explorer.html", f"#{scene}") as first:
         use_everything(first, f"#{scene}")
         first.ask("document.activeElement.blur()")
+        first.page.wait_for_timeout(8000 if scene in SLOW else 0)
         fragment = settled(first)
         shown = first.ask(SHOWN, scene)
     print(fragment)
@@ -96,7 +101,7 @@ def test_a_link_shows_in_a_fresh_page_what_was_shown(browser: Any, folder: Path,
         assert second.page.locator("#notice").is_hidden()
         assert settled(second) == fragment
         again = second.ask(SHOWN, scene)
-        for _ in range(50):  # what takes long to compute is shown later
+        for _ in range(200):  # what takes long to compute is shown later
             if again["words"] == shown["words"]:
                 break
             second.page.wait_for_timeout(100)

@@ -63,7 +63,7 @@ def test_a_deep_network_with_values_far_out_works(browser: Any, tmp_path: Path, 
         "--out", str(tmp_path),
     )  # fmt: skip
     with Opened(browser, tmp_path / "explorer.html", viewport={"width": 375, "height": 800}) as opened:
-        assert opened.page.locator(".neuron").count() == 78
+        assert opened.page.locator("#stage .neuron").count() == 78
         opened.page.locator(".neuron").nth(77).click()
         use_everything(opened)
         for odd in ("NaN", "not a number", "∞", "undefined"):
