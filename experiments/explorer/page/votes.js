@@ -45,6 +45,7 @@ export function whatIsLeft(all) {
     squared += 2 * along + own;
     squares += own;
     lengths += Math.sqrt(own);
-    return { number: i + 1, left: Math.sqrt(Math.max(0, squared)) / lengths, unrelated: Math.sqrt(squares) / lengths };
+    const all = lengths || 1; // where nobody wants anything, nothing is left
+    return { number: i + 1, left: Math.sqrt(Math.max(0, squared)) / all, unrelated: Math.sqrt(squares) / all };
   });
 }
