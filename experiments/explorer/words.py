@@ -70,8 +70,6 @@ def _listed(names: set[str]) -> str:
 
 def sentences(facts: list[Fact], words: dict[str, Any]) -> str:
     """The sentences page.about.NAME of these facts (NAME, values), one after the other."""
-    if isinstance(facts, str):  # records of before
-        return facts
     about = words["page"]["about"]
     filled = (
         re.sub(r"\{(\w+)\}", lambda found: written(values[found[1]], words), about[name])  # noqa: B023 (used at once)

@@ -54,7 +54,7 @@ const grid = (xs, ys, across, up) => [
   ]),
   ...ticks(...ys).flatMap((value) => [
     svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: up(value), y2: up(value) }),
-    words(LEFT - 6, up(value) + 4, "end", tick(value)),
+    ...(up(value) > TOP + 12 ? [words(LEFT - 6, up(value) + 4, "end", tick(value))] : []), // above it stands the name
   ]),
 ];
 

@@ -94,6 +94,8 @@ def test_a_link_shows_in_a_fresh_page_what_was_shown(browser: Any, folder: Path,
         use_everything(first, f"#{scene}")
         first.ask("document.activeElement.blur()")
         first.page.wait_for_timeout(8000 if scene in SLOW else 0)
+        first.ask("(id) => document.getElementById(id).scrollIntoView()", scene)
+        first.page.mouse.move(0, 0)
         fragment = settled(first)
         shown = first.ask(SHOWN, scene)
     print(fragment)

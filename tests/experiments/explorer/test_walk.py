@@ -282,7 +282,8 @@ def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: py
     path = saved(tmp_path / "relu.safetensors", (784, 16, 10), activation="relu")
     main(explorer, monkeypatch, "--from", str(path), "--limit", "50", "--images", "5", "--out", str(tmp_path))
     with Opened(browser, tmp_path / "explorer.html") as opened:
-        assert opened.ask("[...document.querySelectorAll('.number')].every((field) => explorer.chosen(field) !== null)")
+        fields = "[...document.querySelectorAll('#walk .number, #example .number')]"
+        assert opened.ask(f"{fields}.every((field) => explorer.chosen(field) !== null)")
         opened.page.click("#walk-step")
         assert "One step of each" in opened.text("#walk-note")
 

@@ -8,6 +8,7 @@ import { TURN, readAll } from "page/drawings.js";
 import { createPad } from "page/pad.js";
 import { bareWeight, flow } from "page/lines.js";
 import { createStage, neuronName } from "page/stage.js";
+import { wholeNumber } from "page/address.js";
 import { uniform } from "page/chance.js";
 import { text } from "page/text.js";
 import { strongestTerms } from "page/weight.js";
@@ -162,7 +163,13 @@ export function createScene({ section, lesson, changed }) {
   }
 
   lesson.listen(section, show);
-  return { stage, choices: lesson.choices, restore: lesson.restore };
+  const choices = () => ({ output: wanted() || null, ...lesson.choices() });
+  function restore(asked) {
+    const output = wholeNumber(asked.get("output") ?? "0", 0, lesson.classes - 1);
+    if (output !== null) find("dream").querySelector(`[value="${output}"]`).checked = true;
+    return [...(output === null ? ["output"] : []), ...lesson.restore(asked)];
+  }
+  return { stage, choices, restore };
 }
 
 function showNeuron(pattern, { network, weightedSums, activations, selected }) {
