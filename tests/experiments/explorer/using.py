@@ -35,7 +35,7 @@ WATCH = """(selector) => {
     });
     for (const section of document.querySelectorAll(".scene")) measure.observe(section);
     done();
-  }, 300));
+  }, 2500));
 }"""
 
 # Those that can be used, but were not.
