@@ -50,23 +50,32 @@ def get(source: Source) -> Subject:
     train, test, classes = script.load(source.data, source.limit)
     if source.from_file is not None:
         return Subject(read(source.from_file, test, classes), train, test)
+    order, params, optimizer, batch_size = begin(source, train, classes)
+    if source.epochs:
+        with script.progress("training", source.epochs) as show:
+            params, _ = jaxnet.train(
+                order, params, train, optimizer, batch_size=batch_size, epochs=source.epochs, progress=show
+            )
+    return Subject(params, train, test)
+
+
+class Beginning(NamedTuple):
+    """What `get` trains a network from and with."""
+
+    order: jax.Array
+    params: jaxnet.Params
+    optimizer: optax.GradientTransformation
+    batch_size: int
+
+
+def begin(source: Source, train: jaxnet.Dataset, classes: int) -> Beginning:
+    """The random network, the key of the order, and the recipe. Raises ChoiceError for sizes that are none."""
     start, order = jax.random.split(random_key(source.seed))
     with refused():
         params = jaxnet.init(start, (train.images.shape[1], *source.hidden, classes))
     batch_size = min(10, len(train.images))
-    if source.epochs:
-        steps = source.epochs * -(-len(train.images) // batch_size)
-        with script.progress("training", source.epochs) as show:
-            params, _ = jaxnet.train(
-                order,
-                params,
-                train,
-                optax.sgd(optax.cosine_decay_schedule(0.25, steps)),
-                batch_size=batch_size,
-                epochs=source.epochs,
-                progress=show,
-            )
-    return Subject(params, train, test)
+    steps = source.epochs * -(-len(train.images) // batch_size)
+    return Beginning(order, params, optax.sgd(optax.cosine_decay_schedule(0.25, max(1, steps))), batch_size)
 
 
 def initial(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:

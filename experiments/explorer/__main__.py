@@ -12,6 +12,7 @@ outputs, cost, gradient and step agree with jaxnet's to 1e-5 in single and to 1e
 """
 
 import base64
+import functools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,11 +23,15 @@ import numpy as np
 import jaxnet
 from experiments.common import networks, script
 from experiments.common.choices import ChoiceError, check_at_least, refused
-from experiments.explorer import report
+from experiments.explorer import report, words
 
 PIXELS = 784  # of 28 x 28, what the page scales a drawing to
 CLASSES = 20  # outputs that find room beside each other
 LIMIT = 1_500_000  # bytes of the whole page
+SNAPSHOTS = (0, 10, 100, 1_000, 6_000, 30_000)
+"""Steps of training after which the network is kept."""
+DISTORTION = {"alpha": 20.0, "sigma": 6.0, "rotation": 10.0, "scale": 0.1, "shear": 0.1, "shift": 1.0}
+"""Of the images that the second network learns from."""
 
 
 @dataclass(frozen=True)
@@ -37,31 +42,36 @@ class Config:
     """The network on the page."""
     images: int = 300
     """So many test images, the first ones, go with it."""
+    language: Path | None = None
+    """A translation of experiments/explorer/page/english.json, with the same names and {placeholders}."""
 
 
 def run(config: Config, _folder: Path) -> script.Record:
-    """The network, the images and a line about them, as they go into the page."""
+    """The networks, the images and a line about them, as they go into the page."""
     check_at_least(config, images=1)
-    if config.network.from_file is not None:
+    translated = None if config.language is None else words.translation(config.language)
+    source = config.network
+    if source.from_file is not None:
         with refused():
-            loaded, _ = jaxnet.load_params(config.network.from_file)
-        check_sizes(str(config.network.from_file), loaded)
-    subject = networks.get(config.network)
+            loaded, _ = jaxnet.load_params(source.from_file)
+        check_sizes(str(source.from_file), loaded)
+    subject = networks.get(source)
     check_sizes("the network", subject.params)
     if config.images > len(subject.test.images):
         raise ChoiceError(f"images is {config.images}; it must be between 1 and {len(subject.test.images)}")
-    accuracy = float(jaxnet.accuracy(subject.params, jnp.asarray(subject.test.images), subject.test.labels))
     images, labels = (np.asarray(part[: config.images]) for part in subject.test)
-    leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(subject.params)]
+    trained_here = source.from_file is None and source.epochs > 0
+    own = network("lecture" if trained_here else "own", subject.params, subject.test)
     results = {
-        "sizes": jaxnet.sizes_of(subject.params),
-        "activations": [layer.activation.name for layer in subject.params],
-        "parameters": in_base64(np.concatenate(leaves)),
+        "networks": [own, *([distorted(source, subject)] if trained_here else [])],
+        "snapshots": [*(snapshots(source, subject) if trained_here else []), {"steps": None, "parameters": None}],
         "images": in_base64(np.round(255 * images).astype(np.uint8)),
         "labels": labels.tolist(),
-        "test_accuracy": accuracy,
-        "about": about(config, subject, accuracy),
+        "about": about(config, subject, own["test_accuracy"]),
+        "words": translated,
     }
+    if trained_here:
+        results["snapshots"][-1]["steps"] = source.epochs * steps_an_epoch(subject.train)
     size = len(report.page(results).encode())
     if size > LIMIT:
         raise ChoiceError(
@@ -69,6 +79,58 @@ def run(config: Config, _folder: Path) -> script.Record:
             f" {config.images} images; expected at most {LIMIT:,}: take a smaller network (--hidden) or fewer --images"
         )
     return results
+
+
+def network(name: str, params: jaxnet.Params, test: jaxnet.Dataset) -> script.Record:
+    """A network of the page: its name there, its numbers, how much of the test images it reads."""
+    leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(params)]
+    return {
+        "name": name,
+        "sizes": jaxnet.sizes_of(params),
+        "activations": [layer.activation.name for layer in params],
+        "parameters": in_base64(np.concatenate(leaves)),
+        "test_accuracy": float(jaxnet.accuracy(params, jnp.asarray(test.images), test.labels)),
+    }
+
+
+def distorted(source: networks.Source, subject: networks.Subject) -> script.Record:
+    """The same start, order and recipe, but every image is distorted anew in every epoch, as people's hands differ."""
+    order, params, optimizer, batch_size = networks.begin(source, subject.train, jaxnet.sizes_of(subject.params)[-1])
+    with script.progress("training on distorted images", source.epochs) as show:
+        params, _ = jaxnet.train(
+            order,
+            params,
+            subject.train,
+            optimizer,
+            batch_size=batch_size,
+            epochs=source.epochs,
+            distort=functools.partial(jaxnet.distort, **DISTORTION),
+            progress=show,
+        )
+    return network("distorted", params, subject.test)
+
+
+def snapshots(source: networks.Source, subject: networks.Subject) -> list[script.Record]:
+    """The network after so many steps of its training, in half precision, for nobody needs more to look at it."""
+    order, params, optimizer, batch_size = networks.begin(source, subject.train, jaxnet.sizes_of(subject.params)[-1])
+    images, labels = (jnp.asarray(part) for part in subject.train)
+    targets = jaxnet.one_hot(labels, jaxnet.sizes_of(params)[-1])
+    last = source.epochs * steps_an_epoch(subject.train)
+    kept = []
+    for steps in (number for number in SNAPSHOTS if number < last):
+        if steps:
+            descend = functools.partial(jaxnet.descend, optimizer=optimizer, batch_size=batch_size, steps=steps)
+            after, _ = jax.jit(descend)(order, params, images, targets)
+        else:
+            after = params
+        halves = [np.asarray(leaf, "<f2").ravel() for leaf in jax.tree.leaves(after)]
+        kept.append({"steps": steps, "parameters": in_base64(np.concatenate(halves))})
+    return kept
+
+
+def steps_an_epoch(train: jaxnet.Dataset) -> int:
+    """In batches of 10."""
+    return -(-len(train.images) // min(10, len(train.images)))
 
 
 def check_sizes(name: str, params: jaxnet.Params) -> None:
@@ -87,25 +149,29 @@ def in_base64(array: np.ndarray) -> str:
     return base64.b64encode(array.tobytes()).decode()
 
 
-def about(config: Config, subject: networks.Subject, accuracy: float) -> str:
+def about(config: Config, subject: networks.Subject, accuracy: float) -> list[words.Fact]:
     """What stands below the title."""
     source = config.network
-    layers = "-".join(map(str, jaxnet.sizes_of(subject.params)))
-    functions = " and ".join(dict.fromkeys(layer.activation.name for layer in subject.params))
-    parts = [
-        f"{layers}, {functions}: {jaxnet.count_params(subject.params):,} weights and biases, that read"
-        f" {100 * accuracy:.2f} % of {len(subject.test.images):,} test images."
-    ]
+    network = {
+        "layers": "-".join(map(str, jaxnet.sizes_of(subject.params))),
+        "functions": ", ".join(dict.fromkeys(layer.activation.name for layer in subject.params)),
+        "numbers": jaxnet.count_params(subject.params),
+        "percent": 100 * accuracy,
+        "images": len(subject.test.images),
+    }
+    facts: list[words.Fact] = [("network", network)]
     if source.from_file is None:
-        parts.append(f"Trained for {source.epochs} epochs on {len(subject.train.images):,} images, seed {source.seed}.")
+        facts.append(
+            ("trained", {"epochs": source.epochs, "images": len(subject.train.images), "seed": str(source.seed)})
+        )
     else:
-        parts.append(f"From {source.from_file}.")
+        facts.append(("from", {"file": str(source.from_file)}))
         loss = jaxnet.load_params(source.from_file)[1].get("loss", "squared_error")
         if loss != "squared_error":
-            parts.append(f"It was trained on {loss}; the cost on this page is the squared error.")
+            facts.append(("loss", {"loss": loss}))
     if source.data != "mnist":
-        parts.append(f"Images: {source.data}.")
-    return " ".join(parts)
+        facts.append(("data", {"data": source.data}))
+    return facts
 
 
 def main() -> None:

@@ -193,7 +193,7 @@ SCRIPTS = {
     )),
     "explorer": Script("--limit 60 --epochs 0 --images 5", (
         *NETWORK, *counts("images"), "--images 61", "--images 1000000000", "--hidden", "--hidden 2000",
-        "--data {dir}/small.npz",
+        "--data {dir}/small.npz", "--language {dir}/absent.json", "--language {dir}/small.npz", "--language {dir}",
     )),
     "to_pytorch": Script("", (
         "", "{dir}/file --help-me", "{dir}/absent.safetensors", "{dir}/folder.safetensors", "{dir}/empty.safetensors",

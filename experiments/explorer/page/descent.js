@@ -1,22 +1,17 @@
-// Two ways downhill from one start: with all examples a step, or with a few. And the plane on which they are drawn.
+// Ways downhill from one start: with all examples a step, or with a few. And the planes on which they are drawn.
 
-import { averageGradient, dot, step } from "page/network.js";
+import { averageGradient, dot, flat, step } from "page/network.js";
 import { shuffled } from "page/chance.js";
 
-const MOST_POINTS = 160; // of a path; every point is a whole network
 export const RECENT = 40; // steps that are kept one by one
+const [FEWEST, MOST, NUMBERS] = [20, 60, 1e6]; // places of a path that are kept, and the numbers in all of them
 
-// A descent that starts from `network`, has taken no step, and draws the order of the examples from `random`.
-export const descentFrom = (network, random) => ({
-  network,
-  random,
-  waiting: [],
-  seen: 0,
-  steps: 0,
-  length: 0,
-  path: { points: [flat(network)], every: 1 },
-  recent: [flat(network)],
-});
+// A descent that starts from `network`, has taken no step, and draws the order of the examples from `random`. A place is
+// all weights and biases in one row.
+export function descentFrom(network, random) {
+  const place = flat(network);
+  return { network, random, waiting: [], seen: 0, steps: 0, length: 0, path: [{ steps: 0, place }], recent: [place] };
+}
 
 // One step on the next `batchSize` of the examples. Each epoch shows all of them once, in a new order; its last batch
 // is what is left.
@@ -24,7 +19,7 @@ export function nextStep(descent, examples, batchSize, rate) {
   const waiting = descent.waiting.length ? descent.waiting : shuffled(examples, descent.random);
   const batch = waiting.slice(0, batchSize);
   const network = step(descent.network, averageGradient(descent.network, batch), rate);
-  const here = flat(network);
+  const place = flat(network);
   const steps = descent.steps + 1;
   return {
     ...descent,
@@ -32,30 +27,20 @@ export function nextStep(descent, examples, batchSize, rate) {
     waiting: waiting.slice(batchSize),
     seen: descent.seen + batch.length,
     steps,
-    length: descent.length + distance(descent.recent.at(-1), here),
-    path: steps % descent.path.every === 0 ? longer(descent.path, here) : descent.path,
-    recent: [...descent.recent.slice(-RECENT), here],
+    length: descent.length + distance(descent.recent.at(-1), place),
+    path: longer(descent.path, { steps, place }),
+    recent: [...descent.recent.slice(-RECENT), place],
   };
 }
 
-// A path with one more point; of one that has become too long every second point stays.
-function longer({ points, every }, here) {
-  const all = [...points, here];
-  return all.length <= MOST_POINTS
-    ? { points: all, every }
-    : { points: all.filter((_, i) => i % 2 === 0), every: 2 * every };
-}
-
-// All weights and biases in one row.
-export function flat({ layers }) {
-  const parts = layers.flatMap(({ weights, biases }) => [...weights, biases]);
-  const row = new Float64Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let begin = 0;
-  for (const part of parts) {
-    row.set(part, begin);
-    begin += part.length;
-  }
-  return row;
+// A path with one more place. Of one that is long enough that place goes which leaves the smallest gap: they stay about
+// equally many steps apart, and no more memory is taken.
+function longer(path, next) {
+  const all = [...path, next];
+  if (all.length <= Math.min(MOST, Math.max(FEWEST, NUMBERS / next.place.length))) return all;
+  const gaps = all.slice(2).map(({ steps }, i) => steps - all[i].steps);
+  all.splice(1 + gaps.indexOf(Math.min(...gaps)), 1);
+  return all;
 }
 
 export function distance(one, other) {
@@ -67,29 +52,22 @@ export function distance(one, other) {
 // The plane through three places: a function from a place to its two coordinates there. The first axis leads from the
 // start to `one`, the second is square to it, on the side of `other`.
 export function plane(start, one, other) {
-  const across = unit(one.map((value, i) => value - start[i]));
-  const away = other.map((value, i) => value - start[i]);
-  const along = dot(away, across);
-  const aside = away.map((value, i) => value - along * across[i]);
+  const across = unit(arrow(start, one));
+  const away = arrow(start, other);
+  const aside = less(away, dot(away, across), across);
   // What rounding leaves of places on one line is no direction.
-  const up = dot(aside, aside) > 1e-18 * dot(away, away) ? unit(aside) : aside.map(() => 0);
-  return (place) => {
-    let [x, y] = [0, 0];
-    for (let i = 0; i < place.length; i += 1) {
-      x += (place[i] - start[i]) * across[i];
-      y += (place[i] - start[i]) * up[i];
-    }
-    return { x, y };
-  };
+  const up = dot(aside, aside) > 1e-18 * dot(away, away) ? unit(aside) : new Float64Array(start.length);
+  const [x0, y0] = [dot(start, across), dot(start, up)];
+  return (place) => ({ x: dot(place, across) - x0, y: dot(place, up) - y0 });
 }
 
 // The plane through the first and the last of some places, and through that one which is farthest from the straight way.
 // Lengths on it are in parts of that straight way.
 export function closePlane(places) {
   const [start, end] = [places[0], places.at(-1)];
-  const across = unit(end.map((value, i) => value - start[i]));
+  const across = unit(arrow(start, end));
   const aside = places.map((place) => {
-    const away = place.map((value, i) => value - start[i]);
+    const away = arrow(start, place);
     return dot(away, away) - dot(away, across) ** 2;
   });
   const seenOn = plane(start, end, places[aside.indexOf(Math.max(...aside))]);
@@ -98,6 +76,15 @@ export function closePlane(places) {
     const { x, y } = seenOn(place);
     return { x: x / way, y: y / way };
   };
+}
+
+const arrow = (from, to) => less(to, 1, from);
+
+// one - share other.
+function less(one, share, other) {
+  const rest = new Float64Array(one.length);
+  for (let i = 0; i < one.length; i += 1) rest[i] = one[i] - share * other[i];
+  return rest;
 }
 
 function unit(arrow) {

@@ -1,126 +1,111 @@
-// Puts the page together: one state, and everything that is shown is drawn from it.
+// Puts the page together: one lesson, and seven scenes that show it.
 
 import * as networks from "page/network.js";
 import * as digits from "page/digit.js";
 import * as descents from "page/descent.js";
+import * as nudging from "page/nudge.js";
+import * as votes from "page/votes.js";
+import * as drawings from "page/drawings.js";
+import * as moments from "page/moments.js";
+import * as formulas from "page/formula.js";
+import * as slopes from "page/slopes.js";
+import { spread } from "page/sigmoid.js";
+import * as reliefs from "page/relief.js";
 import { normal, uniform } from "page/chance.js";
-import { activation, announce, chosen, find, say } from "page/dom.js";
-import { read } from "page/data.js";
-import { createPad } from "page/pad.js";
-import { createStage } from "page/stage.js";
-import { createInspector } from "page/inspector.js";
-import { createTeacher } from "page/teach.js";
-import { createDownhill } from "page/downhill.js";
-
-const { network: trained, examples, classes } = read(find("data").textContent);
-const random = uniform(7);
+import { announce, chosen, find, say } from "page/dom.js";
+import { read as readData } from "page/data.js";
+import { read as readAddress, written } from "page/address.js";
+import { createLesson } from "page/lesson.js";
+import { createPlaces } from "page/places.js";
+import { createSlides } from "page/slides.js";
+import { text } from "page/text.js";
+import * as neuron from "page/scenes/neuron.js";
+import * as network from "page/scenes/network.js";
+import * as lousy from "page/scenes/lousy.js";
+import * as downhill from "page/scenes/downhill.js";
+import * as example from "page/scenes/example.js";
+import * as chain from "page/scenes/chain.js";
+import * as walk from "page/scenes/walk.js";
 
 // What was written here before the page was left is not what is shown when it is opened again.
-for (const field of document.querySelectorAll("input, select")) field.autocomplete = "off";
-find("negative").hidden = !trained.layers.some(({ activation: name }) => ["tanh", "scaled_tanh"].includes(name));
-// Sigmoids bear larger steps than the others.
-if (trained.layers[0].activation !== "sigmoid") {
-  for (const id of ["teach-rate", "full-rate", "mini-rate"]) find(id).value = Number(find(id).value) / 10;
-}
+for (const field of document.querySelectorAll("input, select, textarea")) field.autocomplete = "off";
 
-const state = {
-  network: trained,
-  steps: 0, // taken since the trained network
-  image: examples[0].image,
-  shown: 0, // number of the test image, null for a drawing
-  label: examples[0].label, // which digit it should be, null where nobody has said
-  selected: { layer: 0, neuron: 0, source: null }, // a neuron, or with a source the line from there
-  strokes: [],
-};
+const lesson = createLesson(readData(find("data").textContent));
+const modules = { neuron, network, lousy, downhill, example, chain, walk };
+const made = {};
+const scenes = {};
+let places = null;
+// Each scene gives {choices, restore}: what an address needs to show it again, and the names of what it cannot show. It
+// is made when it is first asked for.
+const make = (name) => (made[name] ??= modules[name].createScene({ section: find(name), lesson, changed: () => places?.later() }));
+for (const name of Object.keys(modules)) Object.defineProperty(scenes, name, { enumerable: true, get: () => make(name) });
 
-function change(news) {
-  Object.assign(state, news);
-  const { network, image, label, selected } = state;
-  const traced = networks.trace(network, image);
-  const outputs = traced.activations.at(-1);
-  const target = label === null ? null : networks.oneHot(label, classes);
-  const nudges = target && networks.nudges(network, image, target);
-  const guess = networks.brightest(outputs);
-  const view = { ...state, ...traced, outputs, target, nudges, guess };
-  stage.show({ ...view, show: find("lines").value, nudges: find("arrows").checked ? nudges?.activations : null });
-  inspector.show(view);
-  teacher.show(view, state.steps);
-  showGuess(outputs, guess);
-}
-
-function showGuess(outputs, guess) {
-  const others = outputs.map((a, j) => (j === guess ? -Infinity : a));
-  const second = networks.brightest(others);
-  say(find("guess"), String(guess));
-  say(find("certainty"), `with ${activation(outputs[guess])}, then ${second} with ${activation(outputs[second])}`);
-  say(find("shown"), whatIsShown());
-}
-
-function whatIsShown() {
-  if (state.shown !== null) return `Test image ${state.shown}, a ${examples[state.shown].label}.`;
-  if (state.strokes.length === 0) return "Nothing is drawn, and it answers all the same: it has no way of saying “I do not know”.";
-  return "Your drawing, scaled and centred as MNIST’s digits were.";
-}
-
-const announceGuess = () => announce(`${whatIsShown()} It says ${find("guess").textContent}, ${find("certainty").textContent}.`);
-
-function touched(layer, neuron, source) {
-  change({ selected: { layer, neuron, source } });
-}
-
-function showExample(shown) {
-  pad.clear();
-  if (chosen(find("number")) !== shown) find("number").value = shown;
-  change({ shown, image: examples[shown].image, label: examples[shown].label, strokes: [] });
-  announceGuess();
-}
-
-const stage = createStage(find("stage"), networks.sizesOf(trained), touched);
-const inspector = createInspector(touched);
-const teacher = createTeacher({
-  examples,
-  trained,
-  random,
-  answered: (label) => change({ label }),
-  changed: (network) => change({ network, steps: network === trained ? 0 : state.steps + 1 }),
-  touched,
+const flags = { embed: false, present: false };
+places = createPlaces(Object.keys(modules), (name) => written(name, scenes[name].choices(), flags));
+const slides = createSlides(Object.keys(modules), places, (on) => {
+  flags.present = on;
+  places.later();
 });
-const pad = createPad(find("pad"), {
-  drawn: (image, strokes) => {
-    const begun = state.shown !== null || state.strokes.length === 0;
-    find("number").value = "";
-    change({ image, strokes: [...strokes], shown: null, label: begun ? null : state.label });
+lesson.listen(document.body, () => places.later());
+
+// Shows what the address asks for.
+function arrive() {
+  const { scene, choices, embed, present } = readAddress(location.hash);
+  flags.embed ||= embed; // a link on the page must not lead out of the frame
+  document.body.classList.toggle("embedded", flags.embed);
+  const known = Object.hasOwn(modules, scene);
+  const name = known ? scene : Object.keys(modules)[0];
+  make(name);
+  const wrong = known ? restored(scene, choices) : scene ? [scene] : [];
+  find(`${name}-title`).after(find("notice"));
+  find("notice").hidden = wrong.length === 0;
+  say(find("notice"), wrong.length ? text("page.notice", { names: wrong.join(", ") }) : "");
+  if (wrong.length) announce(find("notice").textContent);
+  for (const section of document.querySelectorAll(".scene")) section.hidden = flags.embed && section.id !== name;
+  if (!flags.embed && (present || flags.present)) slides.begin(name);
+  else if (known) places.go(name);
+}
+
+// Shows a scene's choices, and returns the names of those that it does not know or cannot show. An address without
+// choices leaves what is shown as it is.
+function restored(scene, choices) {
+  if (choices.size === 0) return [];
+  const names = Object.keys(scenes[scene].choices());
+  const unknown = [...choices.keys()].filter((name) => !names.includes(name));
+  return [...new Set([...unknown, ...scenes[scene].restore(choices)])];
+}
+addEventListener("hashchange", arrive);
+arrive();
+
+// The other scenes are made when one comes near them, or when there is nothing else to do.
+const near = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) if (isIntersecting) make(target.id);
   },
-  lifted: announceGuess,
-});
+  { rootMargin: "50% 0px" },
+);
+const idle = window.requestIdleCallback ?? setTimeout;
+for (const name of Object.keys(modules)) {
+  near.observe(find(name));
+  idle(() => make(name));
+}
 
-find("clear").addEventListener("click", () => {
-  pad.clear();
-  find("number").value = "";
-  change({ image: new Float64Array(digits.SIDE ** 2), shown: null, label: null, strokes: [] });
-  announceGuess();
+// Printed is all that there is.
+let closed = [];
+addEventListener("beforeprint", () => {
+  Object.keys(modules).forEach(make);
+  lesson.refreshAll();
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const each of closed) each.open = true;
 });
-find("number").max = examples.length - 1;
-find("number").addEventListener("input", () => {
-  const shown = chosen(find("number"));
-  if (shown !== null) showExample(shown);
+addEventListener("afterprint", () => {
+  for (const each of closed) each.open = false;
 });
-find("random").addEventListener("click", () => showExample(Math.floor(random() * examples.length)));
-find("wrong").addEventListener("click", () => {
-  const wrong = examples.map(({ image, label }, i) => (networks.classify(state.network, image) === label ? -1 : i));
-  const others = wrong.filter((i) => i >= 0 && i !== state.shown);
-  if (others.length) showExample(others[Math.floor(random() * others.length)]);
-  else {
-    say(find("shown"), "It gets no other image of the page wrong.");
-    announce(find("shown").textContent);
-  }
-});
-for (const id of ["lines", "arrows"]) find(id).addEventListener("change", () => change({}));
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => change({}));
-
-const first = networks.trace(trained, state.image).activations[1];
-change({ selected: { layer: 0, neuron: networks.brightest(Array.from(first)), source: null } });
-const downhill = createDownhill({ trained, examples });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => lesson.change({}));
 
 // For the console, and for the tests: explorer.forward(explorer.state.network, explorer.state.image) and so on.
-window.explorer = { ...networks, ...digits, ...descents, chosen, normal, uniform, state, examples, trained, stage, downhill };
+const { examples, state } = lesson;
+const trained = lesson.networks[0].network;
+const tools = { ...networks, ...digits, ...descents, ...nudging, ...votes, ...drawings, ...moments, ...formulas, ...slopes, ...reliefs };
+window.explorer = { ...tools, chosen, normal, spread, uniform, lesson, state, examples, trained, scenes };
+performance.mark("works");

@@ -48,12 +48,42 @@ export function dot(one, other) {
   return sum;
 }
 
+// The same sum over some places only. Where `other` is zero everywhere else, it is the same to the last bit, as long as
+// `one` is finite.
+function dotAt(places, one, other) {
+  let sum = 0;
+  for (let i = 0; i < places.length; i += 1) {
+    const k = places[i];
+    sum += one[k] * other[k];
+  }
+  return sum;
+}
+
+// The places of an image’s pixels that are not black, looked for once, for an image stays as it is. Four fifths of an
+// image of MNIST are black.
+const litOnes = new WeakMap();
+export function lit(image) {
+  let places = litOnes.get(image);
+  if (!places) {
+    places = new Int32Array(image.length);
+    let count = 0;
+    for (let k = 0; k < image.length; k += 1) if (image[k] !== 0) places[count++] = k;
+    places = places.slice(0, count);
+    litOnes.set(image, places);
+  }
+  return places;
+}
+
+// The largest size among the numbers.
+export const most = (numbers) => numbers.reduce((best, one) => Math.max(best, Math.abs(one)), 0);
+
 // z = w a + b and a = f(z), layer after layer. activations[0] is the image, weightedSums[0] that of the first layer.
 export function trace(network, image) {
   const weightedSums = [];
   const activations = [image];
   network.layers.forEach(({ weights, biases, activation }, layer) => {
-    const z = weights.map((w, j) => dot(w, activations[layer]) + biases[j]);
+    const [a, places] = [activations[layer], layer === 0 ? lit(image) : null];
+    const z = weights.map((w, j) => (places ? dotAt(places, w, a) : dot(w, a)) + biases[j]);
     weightedSums.push(z);
     activations.push(ACTIVATIONS[activation].value(z));
   });
@@ -111,14 +141,20 @@ function backward(weights, delta) {
 export function backprop(network, image, target) {
   const traced = trace(network, image);
   return errors(network, traced, target).deltas.map((delta, layer) => ({
-    weights: delta.map((one) => Float64Array.from(traced.activations[layer], (a) => one * a)),
+    weights: Array.from(delta, (one) => scaled(one, traced.activations[layer])),
     biases: delta,
   }));
 }
 
+function scaled(factor, numbers) {
+  const product = new Float64Array(numbers.length);
+  for (let k = 0; k < numbers.length; k += 1) product[k] = factor * numbers[k];
+  return product;
+}
+
 // What one example wants of every activation, weight and bias: the negatives of its derivatives.
 export function nudges(network, image, target) {
-  const negative = (numbers) => numbers.map((one) => -one);
+  const negative = (numbers) => scaled(-1, numbers);
   const { deltas, dC_da } = errors(network, trace(network, image), target);
   return {
     activations: [backward(network.layers[0].weights, deltas[0]), ...dC_da].map(negative),
@@ -129,25 +165,53 @@ export function nudges(network, image, target) {
   };
 }
 
+// How the weighted sum of one output answers to every pixel: dz/da of the image, back through all the layers.
+export function inputGradient(network, image, output) {
+  const { weightedSums } = trace(network, image);
+  let slope = network.layers.at(-1).weights[output];
+  for (let layer = network.layers.length - 2; layer >= 0; layer -= 1) {
+    const { weights, activation } = network.layers[layer];
+    slope = backward(weights, ACTIVATIONS[activation].chain(weightedSums[layer], slope));
+  }
+  return slope;
+}
+
+// The image after one step uphill for an output: the pixel that matters most changes by a tenth; all stay from 0 to 1.
+export function pleasing(network, image, output) {
+  const slope = inputGradient(network, image, output);
+  const most = slope.reduce((size, one) => Math.max(size, Math.abs(one)), 0) || 1;
+  return image.map((a, i) => Math.min(1, Math.max(0, a + (0.1 * slope[i]) / most)));
+}
+
 // The average over many examples of what backprop says of each: the gradient of the cost over all of them.
 export function averageGradient(network, examples) {
-  const gradient = network.layers.map(({ weights, biases }) => ({
-    weights: weights.map((w) => new Float64Array(w.length)),
-    biases: new Float64Array(biases.length),
-  }));
+  const gradient = sameShape(network).layers;
   for (const { image, target } of examples) {
     const traced = trace(network, image);
     errors(network, traced, target).deltas.forEach((delta, layer) => {
       const before = traced.activations[layer];
-      delta.forEach((one, j) => {
-        const share = one / examples.length;
-        const w = gradient[layer].weights[j];
-        gradient[layer].biases[j] += share;
-        for (let k = 0; k < w.length; k += 1) w[k] += share * before[k];
-      });
+      const { weights, biases } = gradient[layer];
+      for (let j = 0; j < delta.length; j += 1) {
+        const share = delta[j] / examples.length;
+        biases[j] += share;
+        if (layer === 0) addAt(lit(image), weights[j], share, before);
+        else add(weights[j], share, before);
+      }
     });
   }
   return gradient;
+}
+
+// sum <- sum + share terms, everywhere, or at some places only.
+function add(sum, share, terms) {
+  for (let k = 0; k < sum.length; k += 1) sum[k] += share * terms[k];
+}
+
+function addAt(places, sum, share, terms) {
+  for (let i = 0; i < places.length; i += 1) {
+    const k = places[i];
+    sum[k] += share * terms[k];
+  }
 }
 
 // dC/dw = dz/dw da/dz dC/da for the weight from `source` to `neuron` of `layer`, or its bias where source is null. In a
@@ -168,15 +232,48 @@ export function factors(network, image, target, layer, neuron, source) {
 
 // One step downhill: w <- w - rate dC/dw.
 export function step(network, gradient, rate) {
-  const layers = network.layers.map(({ weights, biases, activation }, layer) => ({
-    weights: weights.map((w, j) => w.map((one, k) => one - rate * gradient[layer].weights[j][k])),
-    biases: biases.map((one, j) => one - rate * gradient[layer].biases[j]),
-    activation,
-  }));
-  return { layers };
+  const next = sameShape(network);
+  next.layers.forEach(({ weights, biases }, layer) => {
+    const now = network.layers[layer];
+    weights.forEach((w, j) => move(w, now.weights[j], rate, gradient[layer].weights[j]));
+    move(biases, now.biases, rate, gradient[layer].biases);
+  });
+  return next;
+}
+
+function move(to, from, rate, slopes) {
+  for (let k = 0; k < to.length; k += 1) to[k] = from[k] - rate * slopes[k];
 }
 
 export const sizesOf = ({ layers }) => [layers[0].weights[0].length, ...layers.map(({ biases }) => biases.length)];
+
+// A network of the same sizes and functions, all of its weights and biases zero. They lie in one `row`, each layer's
+// weights and then its biases, so that they can also be taken as one place.
+export function sameShape({ layers }) {
+  const length = layers.reduce((sum, { weights, biases }) => sum + biases.length * (weights[0].length + 1), 0);
+  const row = new Float64Array(length);
+  let begin = 0;
+  const next = (size) => row.subarray(begin, (begin += size));
+  return {
+    layers: layers.map(({ weights, biases, activation }) => ({
+      weights: weights.map((w) => next(w.length)),
+      biases: next(biases.length),
+      activation,
+    })),
+    row,
+  };
+}
+
+// All weights and biases in one row.
+export function flat(network) {
+  if (network.row) return network.row;
+  const copy = sameShape(network);
+  copy.layers.forEach(({ weights, biases }, layer) => {
+    weights.forEach((w, j) => w.set(network.layers[layer].weights[j]));
+    biases.set(network.layers[layer].biases);
+  });
+  return copy.row;
+}
 
 // A random network with the sizes and the activation functions of another: normal weights with deviation 1/sqrt(inputs),
 // normal biases. `normal` gives the next random number.

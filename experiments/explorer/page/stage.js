@@ -2,34 +2,31 @@
 
 import { html, svg, activation, label, say } from "page/dom.js";
 import { SIDE } from "page/digit.js";
+import { SHAPES, byActivation } from "page/fills.js";
+import { drawLines, flow, nearest, strongLines } from "page/lines.js";
 import { drawImage } from "page/picture.js";
+import { text } from "page/text.js";
 
-const [TOP, BOTTOM, LABELS] = [34, 10, 74]; // room for captions, below, and for the digits at the right
+const [TOP, BOTTOM] = [34, 10]; // room for captions, and below
 const IN_A_COLUMN = 20;
-const FROM_PIXELS = { all: 220, own: 90 }; // of 12,544 lines the strongest ones; of those into the chosen neuron, too
-const BETWEEN = 900;
-const LEVELS = 4;
-const FAINT = 0.06; // of the strongest line of the layer; below that it is not drawn
-const NEAR = 9; // pixels from a line that still touch it
-
-const layerName = (layer, layers) => (layer === layers - 1 ? "output" : `hidden layer ${layer + 1}`);
 
 export const neuronName = (layer, neuron, layers) =>
-  layer === layers - 1 ? `output ${neuron}` : `neuron ${neuron} of ${layerName(layer, layers)}`;
+  layer === layers - 1 ? text("page.output", { neuron }) : text("page.neuron", { neuron, layer: layer + 1 });
 
 export const sourceName = (layer, source, layers) =>
   layer === 0
-    ? `pixel ${source} (row ${Math.floor(source / SIDE)}, column ${source % SIDE})`
+    ? text("page.pixel", { pixel: source, row: Math.floor(source / SIDE), column: source % SIDE })
     : neuronName(layer - 1, source, layers);
 
-// `touched(layer, neuron, source)` is called for a neuron, source null, and for a line.
-export function createStage(box, sizes, touched) {
+// `touched(layer, neuron, source)` is called for a neuron, source null, and for a line. `labels` is how much room the
+// outputs' digits and numbers get.
+export function createStage(box, sizes, touched, labels = 74) {
   const layers = sizes.length - 1;
   const pixels = html("canvas", { "aria-hidden": "true" });
   const lines = svg("g", { class: "lines" });
   const captions = svg("g", { "aria-hidden": "true" });
   const buttons = sizes.slice(1).map((size, layer) => Array.from({ length: size }, (_, j) => button(layer, j, layers)));
-  const drawing = svg("svg", { role: "group", "aria-label": "The network. Arrow keys go from neuron to neuron." });
+  const drawing = svg("svg", { role: "group", "aria-label": text("network.stage") });
   drawing.append(lines, captions, svg("g", {}, ...buttons.flat().map(({ element }) => element)));
   box.append(pixels, drawing);
   let places = null;
@@ -37,7 +34,8 @@ export function createStage(box, sizes, touched) {
   let view = null;
 
   function arrange() {
-    places = arranged(sizes, box.clientWidth, box.clientHeight);
+    if (places && box.clientWidth === 0) return; // a scene that is not shown has no size
+    places = arranged(sizes, box.clientWidth, box.clientHeight, labels);
     const { picture } = places;
     Object.assign(pixels.style, {
       left: `${picture.x}px`,
@@ -46,40 +44,40 @@ export function createStage(box, sizes, touched) {
       height: `${picture.side}px`,
     });
     captions.replaceChildren(
-      caption(picture.x + picture.side / 2, picture.y - 10, `${sizes[0]} pixels`),
+      caption(picture.x + picture.side / 2, picture.y - 10, text("network.pixels", { number: sizes[0] })),
       ...places.layers.map(({ x }, layer) =>
-        caption(x, 16, `${sizes[layer + 1]} ${places.narrow ? "" : layer === layers - 1 ? "outputs" : "neurons"}`),
+        caption(x, 16, places.narrow ? sizes[layer + 1] : text(layer === layers - 1 ? "network.outputs" : "network.neurons", { number: sizes[layer + 1] })),
       ),
     );
     buttons.forEach((row, layer) => row.forEach((each, j) => put(each, places.layers[layer].neurons[j])));
     if (view) show(view);
   }
 
+  // A view is {image, network, activations, guess, selected: {layer, neuron, source}} and, where they are not to be the
+  // flow and the activations: lines(layer, neuron, source), the number that colours a line; fills; marks {shape, rows};
+  // values, what is written beside the outputs; words(layer, neuron, name), what a screen reader says of a neuron.
   function show(next) {
     view = next;
-    drawImage(pixels, view.image);
-    drawn = strongLines(view, places);
-    drawLines(lines, drawn, view.selected);
-    // Outputs want 2 at most; where they want little, so do all others.
-    const loud = view.nudges ? Math.max(...Array.from(view.nudges.at(-1), Math.abs)) / 2 : 0;
-    buttons.forEach((row, layer) => {
-      const a = view.activations[layer + 1];
-      const scale = Math.max(1, ...Array.from(a, Math.abs));
-      const wishes = view.nudges?.[layer + 1];
-      const most = wishes ? Math.max(...Array.from(wishes, Math.abs)) : 0;
-      const best = layer === layers - 1 ? view.guess : -1;
+    const { image, activations, guess, selected, marks } = view;
+    const { lines: shown = flow(view), fills = byActivation(activations) } = view;
+    const words = view.words ?? ((layer, j, name) => text("network.neuronLabel", { name, activation: activation(activations[layer + 1][j]) }));
+    drawImage(pixels, image);
+    drawn = strongLines(shown, sizes, selected, places);
+    drawLines(lines, drawn);
+    buttons.forEach((row, layer) =>
       row.forEach((each, j) => {
-        const chosen = view.selected.layer === layer && view.selected.neuron === j;
-        light(each, a[j], scale, most > 0 ? (Math.min(1, loud) * wishes[j]) / most : 0, places.layers[layer].neurons[j].r);
+        const chosen = selected.layer === layer && selected.neuron === j;
+        light(each, fills[layer + 1][j]);
+        mark(each, marks?.shape, marks?.rows[layer + 1][j], places.layers[layer].neurons[j].r);
         each.element.setAttribute("aria-pressed", String(chosen));
         each.element.setAttribute("tabindex", chosen ? "0" : "-1");
-        label(each.element, `${neuronName(layer, j, layers)}, activation ${activation(a[j])}`);
+        label(each.element, words(layer, j, neuronName(layer, j, layers)));
         if (layer === layers - 1) {
-          each.element.classList.toggle("brightest", j === best);
-          say(each.value, activation(a[j]));
+          each.element.classList.toggle("brightest", j === guess);
+          say(each.value, view.values?.[j] ?? activation(activations[layer + 1][j]));
         }
-      });
-    });
+      }),
+    );
   }
 
   function choose(layer, neuron) {
@@ -110,19 +108,19 @@ export function createStage(box, sizes, touched) {
 }
 
 // Where the picture of the pixels and every neuron lie in a box of this size; long layers stand in several columns.
-function arranged(sizes, width, height) {
+function arranged(sizes, width, height, labels) {
   const narrow = width < 520;
-  const side = Math.round(Math.min(250, Math.max(104, 0.29 * width)));
+  const side = Math.round(Math.min(250, Math.max(76, 0.29 * width)));
   const picture = { x: 0, y: Math.round((TOP + height - BOTTOM - side) / 2), side };
   const layers = sizes.length - 1;
-  const [left, right] = [side, width - LABELS];
+  const [left, right] = [side, width - labels];
   const layer = (size, index) => {
     const columns = index === layers - 1 ? 1 : Math.ceil(size / IN_A_COLUMN);
     const rows = Math.ceil(size / columns);
     const down = (height - TOP - BOTTOM) / rows;
     const room = (right - left) / layers;
     const across = Math.min(28, (0.6 * room) / columns);
-    const r = Math.min(narrow ? 11 : 13, 0.42 * down, columns > 1 ? 0.42 * across : Infinity);
+    const r = Math.max(0, Math.min(narrow ? 11 : 13, 0.42 * down, columns > 1 ? 0.42 * across : Infinity));
     const x = left + (index + 1) * room;
     const neurons = Array.from({ length: size }, (_, j) => ({
       x: x + ((j % columns) - (columns - 1) / 2) * across,
@@ -140,13 +138,13 @@ function button(layer, neuron, layers) {
   const parts = {
     ground: svg("circle", { class: "ground" }),
     light: svg("circle", { class: "light" }),
-    nudge: svg("path", { class: "nudge" }),
+    mark: svg("path"),
   };
-  const element = svg("g", { class: "neuron", role: "button" }, parts.ground, parts.light, parts.nudge);
+  const element = svg("g", { class: "neuron", role: "button" }, parts.ground, parts.light, parts.mark);
   if (layer < layers - 1) return { element, ...parts };
   const digit = svg("text", { class: "digit", x: 22, y: 6 }, String(neuron));
   const value = svg("text", { class: "value", x: 40, y: 5 });
-  element.append(digit, value);
+  element.append(digit, " ", value);
   return { element, ...parts, value };
 }
 
@@ -156,79 +154,14 @@ function put({ element, ground, light }, { x, y, r }) {
   light.setAttribute("r", Math.max(0, r - 1));
 }
 
-// As bright as its activation; the triangle says which way its cost wants it to go, and how much.
-function light({ light, nudge }, a, scale, wish, r) {
-  light.setAttribute("fill-opacity", Math.min(1, Math.abs(a) / scale).toFixed(3));
-  light.classList.toggle("below", a < 0);
-  const size = 0.72 * r * Math.sqrt(Math.abs(wish));
-  const tip = wish > 0 ? -size : size;
-  nudge.setAttribute("d", size < 1 ? "" : `M0 ${tip}L${size} ${-0.6 * tip}L${-size} ${-0.6 * tip}Z`);
-  nudge.setAttribute("class", `nudge ${wish > 0 ? "up" : "down"}`);
+function light({ light }, { part, look }) {
+  light.setAttribute("fill-opacity", part.toFixed(3));
+  light.setAttribute("class", `light ${look}`);
 }
 
-// The lines worth drawing, weak ones first, and the chosen one in any case: {layer, neuron, source, strength from -1 to 1, own, x1, y1, x2, y2}.
-function strongLines({ network, activations, selected, show }, places) {
-  return network.layers.flatMap(({ weights }, layer) => {
-    const before = activations[layer];
-    const lines = [];
-    weights.forEach((w, neuron) => {
-      const own = selected.layer === layer && selected.neuron === neuron;
-      for (let source = 0; source < w.length; source += 1) {
-        const value = show === "weights" ? w[source] : w[source] * before[source];
-        if (value !== 0 || (own && source === selected.source)) lines.push({ layer, neuron, source, value, own });
-      }
-    });
-    lines.sort((one, other) => Math.abs(other.value) - Math.abs(one.value));
-    const most = Math.abs(lines[0]?.value ?? 0);
-    const strong = lines.slice(0, layer === 0 ? FROM_PIXELS.all : BETWEEN);
-    const own = lines.filter((line) => line.own).slice(0, layer === 0 ? FROM_PIXELS.own : Infinity);
-    const chosen = lines.filter((line) => line.own && line.source === selected.source);
-    return [...new Set([...chosen, ...own, ...strong])]
-      .filter((line) => Math.abs(line.value) > FAINT * most || chosen.includes(line))
-      .map((line) => ({ ...line, strength: line.value / (most || 1), ...ends(places, line) }))
-      .reverse();
-  });
-}
-
-function ends({ picture, layers }, { layer, neuron, source }) {
-  const pixel = picture.side / SIDE;
-  const from =
-    layer === 0
-      ? { x: picture.x + ((source % SIDE) + 0.5) * pixel, y: picture.y + (Math.floor(source / SIDE) + 0.5) * pixel, r: 0 }
-      : layers[layer - 1].neurons[source];
-  const to = layers[layer].neurons[neuron];
-  return { x1: from.x + from.r, y1: from.y, x2: to.x - to.r, y2: to.y };
-}
-
-// Lines of the same colour and strength are one path.
-function drawLines(group, lines, selected) {
-  const paths = new Map();
-  for (const own of ["", "own "]) {
-    for (let level = 1; level <= LEVELS; level += 1) {
-      for (const sign of ["plus", "minus"]) paths.set(`${own}${sign} level${level}`, []);
-    }
-  }
-  for (const sign of ["plus", "minus", "zero"]) paths.set(`${sign} chosen`, []);
-  for (const line of lines) {
-    const chosen = selected.source === line.source && line.own;
-    const level = Math.ceil(LEVELS * Math.abs(line.strength));
-    const sign = line.strength > 0 ? "plus" : line.strength < 0 ? "minus" : "zero";
-    const name = chosen ? `${sign} chosen` : `${line.own ? "own " : ""}${sign} level${level}`;
-    const way = `M${line.x1.toFixed(1)} ${line.y1.toFixed(1)}L${line.x2.toFixed(1)} ${line.y2.toFixed(1)}`;
-    paths.get(name).push(way);
-  }
-  group.replaceChildren(...[...paths].map(([name, ways]) => svg("path", { class: name, d: ways.join("") })));
-}
-
-function nearest(lines, x, y) {
-  let [best, least] = [null, NEAR];
-  for (const line of lines) {
-    const [dx, dy] = [line.x2 - line.x1, line.y2 - line.y1];
-    const along = Math.min(1, Math.max(0, ((x - line.x1) * dx + (y - line.y1) * dy) / (dx * dx + dy * dy)));
-    const distance = Math.hypot(x - line.x1 - along * dx, y - line.y1 - along * dy);
-    if (distance <= least) [best, least] = [line, distance];
-  }
-  return best;
+function mark({ mark }, shape, part = 0, r = 0) {
+  mark.setAttribute("d", shape ? SHAPES[shape](part, r) : "");
+  mark.setAttribute("class", `mark ${shape} ${part < 0 ? "down" : "up"}`);
 }
 
 // Up and down within a layer, left and right to the neuron at the same height; the space bar and Enter stay.
