@@ -236,8 +236,8 @@ def test_all_is_printed_but_what_can_only_be_touched(browser: Any, small: Path):
 @pytest.mark.long
 @pytest.mark.parametrize(
     "context",
-    [{}, {"color_scheme": "dark"}, {"viewport": {"width": 375, "height": 800}, "has_touch": True}],
-    ids=["light", "dark", "phone"],
+    [{}, {"viewport": {"width": 375, "height": 800}, "has_touch": True}],
+    ids=["desk", "phone"],
 )
 def test_every_control_can_be_used_and_nothing_jumps(browser: Any, folder: Path, context: dict):
     with Opened(browser, folder / "explorer.html", **context) as opened:

@@ -65,7 +65,7 @@ def test_a_deep_network_with_values_far_out_works(browser: Any, tmp_path: Path, 
     with Opened(browser, tmp_path / "explorer.html", viewport={"width": 375, "height": 800}) as opened:
         assert opened.page.locator("#stage .neuron").count() == 78
         opened.page.locator(".neuron").nth(77).click()
-        use_everything(opened)
+        use_everything(opened, "#network, #chain, #walk")
         for odd in ("NaN", "not a number", "∞", "undefined"):
             assert odd not in opened.text("body")
         assert opened.ask("document.documentElement.scrollWidth <= innerWidth")
