@@ -1,11 +1,11 @@
-"""What does a network see while you draw, and what would one step of learning change?
+"""The whole lecture, to be played with.
 
     python -m experiments.explorer
 
-Trains the lecture's network, or takes parameters that train_digits saved (--from), and writes one page,
-results/explorer/explorer.html, that opens from the disk, without a server and without the internet. On it one draws a
-digit, watches all neurons, sees the three chain-rule factors of each weight, teaches the network a step at a time, and
-rolls downhill by full batch and by mini-batches. Some ten seconds on two cores.
+Trains the lecture's network, and another one on distorted images, or takes parameters that train_digits saved (--from),
+and writes one page, results/explorer/explorer.html, that opens from the disk, without a server and without the
+internet. Seven scenes: a neuron, a network that reads what one draws, how lousy it was before it learnt, downhill on
+surfaces, what one example wants, the chain rule, full batch against mini-batches. A minute on two cores.
 
 The page is put together from the files in experiments/explorer/page. Its arithmetic is its own, in double precision;
 outputs, cost, gradient and step agree with jaxnet's to 1e-5 in single and to 1e-6 in double precision.
