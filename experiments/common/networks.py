@@ -50,7 +50,7 @@ def get(source: Source) -> Subject:
     train, test, classes = script.load(source.data, source.limit)
     if source.from_file is not None:
         return Subject(read(source.from_file, test, classes), train, test)
-    order, params, optimizer, batch_size = begin(source, train, classes)
+    order, params, optimizer, batch_size, _ = begin(source, train, classes)
     if source.epochs:
         with script.progress("training", source.epochs) as show:
             params, _ = jaxnet.train(
@@ -66,6 +66,8 @@ class Beginning(NamedTuple):
     params: jaxnet.Params
     optimizer: optax.GradientTransformation
     batch_size: int
+    steps: int
+    """Of the whole training."""
 
 
 def begin(source: Source, train: jaxnet.Dataset, classes: int) -> Beginning:
@@ -75,7 +77,8 @@ def begin(source: Source, train: jaxnet.Dataset, classes: int) -> Beginning:
         params = jaxnet.init(start, (train.images.shape[1], *source.hidden, classes))
     batch_size = min(10, len(train.images))
     steps = source.epochs * -(-len(train.images) // batch_size)
-    return Beginning(order, params, optax.sgd(optax.cosine_decay_schedule(0.25, max(1, steps))), batch_size)
+    optimizer = optax.sgd(optax.cosine_decay_schedule(0.25, max(1, steps)))
+    return Beginning(order, params, optimizer, batch_size, steps)
 
 
 def initial(key: jax.Array, sizes: tuple[int, ...], number: int) -> jaxnet.Params:

@@ -62,16 +62,19 @@ def run(config: Config, _folder: Path) -> script.Record:
     images, labels = (np.asarray(part[: config.images]) for part in subject.test)
     trained_here = source.from_file is None and source.epochs > 0
     own = network("lecture" if trained_here else "own", subject.params, subject.test)
+    shown, kept, last = [own], [], None
+    if trained_here:
+        beginning = networks.begin(source, subject.train, own["sizes"][-1])
+        shown.append(distorted(beginning, source.epochs, subject))
+        kept, last = snapshots(beginning, subject.train), beginning.steps
     results = {
-        "networks": [own, *([distorted(source, subject)] if trained_here else [])],
-        "snapshots": [*(snapshots(source, subject) if trained_here else []), {"steps": None, "parameters": None}],
+        "networks": shown,
+        "snapshots": [*kept, {"steps": last, "parameters": None}],
         "images": in_base64(np.round(255 * images).astype(np.uint8)),
         "labels": labels.tolist(),
         "about": about(config, subject, own["test_accuracy"]),
         "words": translated,
     }
-    if trained_here:
-        results["snapshots"][-1]["steps"] = source.epochs * steps_an_epoch(subject.train)
     size = len(report.page(results).encode())
     if size > LIMIT:
         raise ChoiceError(
@@ -83,39 +86,37 @@ def run(config: Config, _folder: Path) -> script.Record:
 
 def network(name: str, params: jaxnet.Params, test: jaxnet.Dataset) -> script.Record:
     """A network of the page: its name there, its numbers, how much of the test images it reads."""
-    leaves = [np.asarray(leaf, "<f4").ravel() for leaf in jax.tree.leaves(params)]
     return {
         "name": name,
         "sizes": jaxnet.sizes_of(params),
         "activations": [layer.activation.name for layer in params],
-        "parameters": in_base64(np.concatenate(leaves)),
+        "parameters": all_numbers(params, "<f4"),
         "test_accuracy": float(jaxnet.accuracy(params, jnp.asarray(test.images), test.labels)),
     }
 
 
-def distorted(source: networks.Source, subject: networks.Subject) -> script.Record:
+def distorted(beginning: networks.Beginning, epochs: int, subject: networks.Subject) -> script.Record:
     """The same start, order and recipe, but every image is distorted anew in every epoch, as people's hands differ."""
-    order, params, optimizer, batch_size = networks.begin(source, subject.train, jaxnet.sizes_of(subject.params)[-1])
-    with script.progress("training on distorted images", source.epochs) as show:
+    order, params, optimizer, batch_size, _ = beginning
+    with script.progress("training on distorted images", epochs) as show:
         params, _ = jaxnet.train(
             order,
             params,
             subject.train,
             optimizer,
             batch_size=batch_size,
-            epochs=source.epochs,
+            epochs=epochs,
             distort=functools.partial(jaxnet.distort, **DISTORTION),
             progress=show,
         )
     return network("distorted", params, subject.test)
 
 
-def snapshots(source: networks.Source, subject: networks.Subject) -> list[script.Record]:
+def snapshots(beginning: networks.Beginning, train: jaxnet.Dataset) -> list[script.Record]:
     """The network after so many steps of its training, in half precision, for nobody needs more to look at it."""
-    order, params, optimizer, batch_size = networks.begin(source, subject.train, jaxnet.sizes_of(subject.params)[-1])
-    images, labels = (jnp.asarray(part) for part in subject.train)
+    order, params, optimizer, batch_size, last = beginning
+    images, labels = (jnp.asarray(part) for part in train)
     targets = jaxnet.one_hot(labels, jaxnet.sizes_of(params)[-1])
-    last = source.epochs * steps_an_epoch(subject.train)
     kept = []
     for steps in (number for number in SNAPSHOTS if number < last):
         if steps:
@@ -123,14 +124,13 @@ def snapshots(source: networks.Source, subject: networks.Subject) -> list[script
             after, _ = jax.jit(descend)(order, params, images, targets)
         else:
             after = params
-        halves = [np.asarray(leaf, "<f2").ravel() for leaf in jax.tree.leaves(after)]
-        kept.append({"steps": steps, "parameters": in_base64(np.concatenate(halves))})
+        kept.append({"steps": steps, "parameters": all_numbers(after, "<f2")})
     return kept
 
 
-def steps_an_epoch(train: jaxnet.Dataset) -> int:
-    """In batches of 10."""
-    return -(-len(train.images) // min(10, len(train.images)))
+def all_numbers(params: jaxnet.Params, dtype: str) -> str:
+    """Each layer's weights, then its biases, as text."""
+    return in_base64(np.concatenate([np.asarray(leaf, dtype).ravel() for leaf in jax.tree.leaves(params)]))
 
 
 def check_sizes(name: str, params: jaxnet.Params) -> None:

@@ -1,6 +1,6 @@
 // What a scene looks at: a small picture of the image, and how to take another one.
 
-import { announce, find, html, label, say } from "page/dom.js";
+import { announce, html, label, say } from "page/dom.js";
 import { drawImage } from "page/picture.js";
 import { text } from "page/text.js";
 import { uniform } from "page/chance.js";

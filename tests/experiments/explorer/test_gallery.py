@@ -36,11 +36,10 @@ def test_its_networks_read_as_many_test_images_as_it_says(mnist: tuple[jaxnet.Da
 def test_its_snapshots_are_those_of_the_training(mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
     data, (train, _) = report.in_gallery(), mnist
     assert [one["steps"] for one in data["snapshots"]] == [*explorer.SNAPSHOTS, 180_000]
-    source = networks.Source(epochs=30)
-    subject = networks.Subject(networks.begin(source, train, 10).params, train, train)
+    beginning = networks.begin(networks.Source(epochs=30), train, 10)
     with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):  # optax's schedules need it
         patch.setattr(explorer, "SNAPSHOTS", (0, 10, 100))
-        again = explorer.snapshots(source, subject)
+        again = explorer.snapshots(beginning, train)
     for kept, now in zip(data["snapshots"], again, strict=False):
         ours, theirs = (np.frombuffer(base64.b64decode(one["parameters"]), "<f2") for one in (kept, now))
         np.testing.assert_allclose(ours, theirs, rtol=2e-3, atol=1e-4)
@@ -49,11 +48,11 @@ def test_its_snapshots_are_those_of_the_training(mnist: tuple[jaxnet.Dataset, ja
 @pytest.mark.long
 def test_snapshots_of_the_first_epoch_are_those_of_train(mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
     train = jaxnet.Dataset(*(part[:600] for part in mnist[0]))
-    source = networks.Source(epochs=2)
-    order, params, optimizer, batch_size = networks.begin(source, train, 10)
+    beginning = networks.begin(networks.Source(epochs=2), train, 10)
+    order, params, optimizer, batch_size, _ = beginning
     with pytest.MonkeyPatch.context() as patch, jax.numpy_dtype_promotion("standard"):
         patch.setattr(explorer, "SNAPSHOTS", (60, 120))
-        (kept,) = explorer.snapshots(source, networks.Subject(params, train, train))
+        (kept,) = explorer.snapshots(beginning, train)
         trained, _ = jaxnet.train(order, params, train, optimizer, batch_size=batch_size, epochs=1)
     expected = np.concatenate([np.asarray(leaf).ravel() for leaf in jax.tree.leaves(trained)])
     found = np.frombuffer(base64.b64decode(kept["parameters"]), "<f2")
