@@ -1,4 +1,4 @@
-"""The whole lecture, to be played with.
+"""What is a neural network, how does it learn, and why in small batches? The whole lecture, to be played with.
 
     python -m experiments.explorer
 
