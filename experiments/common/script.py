@@ -82,16 +82,8 @@ def main(
     can mend, ChoiceError and OSError for instance, ends with one line of text and exit status 1; all else is a bug, and
     shows where it comes from.
     """
-    parts = {"experiment": config_type, "output": Output, "machine": Machine}
-    every = make_dataclass("Arguments", parts.items())
-    arguments: Any = tyro.cli(
-        every,
-        prog=f"python -m experiments.{name}",
-        description=description,
-        default=every(*(part() for part in parts.values())),
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
-    )
     _mend_streams()
+    arguments = _arguments(name, description, config_type)
     config: Any = arguments.experiment
     folder = arguments.output.out or Path("results") / (default_folder(config) if default_folder else name)
     try:
@@ -126,6 +118,22 @@ def main(
         if isinstance(error, jax.errors.JaxRuntimeError) and not full:
             raise
         sys.exit(f"error: not enough memory: {str(error) or 'it gave out during the run'}")
+
+
+def _arguments(name: str, description: str | None, config_type: type[Config]) -> Any:
+    """What the command line chooses: of the experiment, the output and the machine."""
+    parts = {"experiment": config_type, "output": Output, "machine": Machine}
+    every = make_dataclass("Arguments", parts.items())
+    try:
+        return tyro.cli(
+            every,
+            prog=f"python -m experiments.{name}",
+            description=description,
+            default=every(*(part() for part in parts.values())),
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+        )
+    except OSError as error:  # the help goes to a pipe that is closed
+        sys.exit(f"error: {error}")
 
 
 def _mend_streams() -> None:

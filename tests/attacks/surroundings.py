@@ -92,6 +92,7 @@ CASES = [
     Case("the same where there is ASCII only", out="größer als/ö ü", environment=NO_UTF8, says=ONE_LINE),
     Case("a closed pipe", '"$@" | head -1; exit ${PIPESTATUS[0]}', says=ONE_LINE),
     Case("a closed pipe, tables", '"$@" | head -3; exit ${PIPESTATUS[0]}', COMPARE, says=ONE_LINE),
+    Case("a closed pipe, help", '"$@" --help | true; exit ${PIPESTATUS[0]}', says=ONE_LINE, check=nothing_there),
     Case("output to a full disk", '"$@" >/dev/full', says=ONE_LINE, check=nothing_there),
     Case("no standard output", '"$@" >&-'),
     Case("no standard error", '"$@" 2>&-'),
