@@ -232,6 +232,7 @@ print(max(float(np.max(np.abs(np.asarray(a) - np.asarray(b)))) for a, b in pairs
 """
 
 
+@pytest.mark.long
 def test_the_number_of_devices_may_change(tmp_path: Path):
     found = subprocess.run([sys.executable, "-c", DEVICES, str(tmp_path)], capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

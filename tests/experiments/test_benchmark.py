@@ -75,6 +75,7 @@ def check_speed_and_populations(results: Any) -> None:
     assert results["populations"][1]["ratio"] > 0
 
 
+@pytest.mark.long
 def test_what_it_prints_while_it_measures_is_printed_again_from_the_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ):

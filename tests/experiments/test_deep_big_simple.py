@@ -130,6 +130,7 @@ def test_speed_is_the_arithmetic_of_the_network_over_the_time():
     assert found["share"] == pytest.approx(operations / 3 / 1e11)
 
 
+@pytest.mark.long
 def test_held_out_images_are_judged_and_not_learnt_from(tmp_path: Path, monkeypatch, capsys):
     monkeypatch.setattr(report, "figures", lambda _record, _folder: [])
     options = (*SMALL, "--limit", "160", "--held-out", "40")  # learnt from are 120 as without them: compiled already

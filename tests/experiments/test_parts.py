@@ -194,6 +194,7 @@ def test_luck_goes_on_population_by_population(tmp_path: Path, monkeypatch: pyte
     check_resumed(luck, 5, monkeypatch, capsys, tmp_path / "crossed", options)
 
 
+@pytest.mark.long
 def test_steps_to_target_goes_on_batch_size_by_batch_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any):
     monkeypatch.setattr(steps_to_target.report, "figures", lambda _record, _folder: [])
     options = "--limit 60 --held-out 40 --seeds 2 --goal 45 --hidden 8 --batch-sizes 60 30 7 --rate 2"

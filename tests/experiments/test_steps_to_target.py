@@ -50,6 +50,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, Path]:
         return main(steps_to_target, patch, *options.split(), "--out", str(folder)), folder
 
 
+@pytest.mark.long
 def test_steps_are_those_of_a_plain_loop(run: tuple[dict, Path], mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
     small, large = run[0]["results"]["rows"]
     assert (small["batch_size"], large["batch_size"]) == (7, 60)

@@ -1,19 +1,12 @@
-// Which digit it should be: a row of buttons, of which one can be chosen.
+// Which digit the scene's image should be: a row of buttons, of which one can be chosen.
 
-import { html } from "page/dom.js";
-import { text } from "page/text.js";
+import { find } from "page/dom.js";
 
-// Fills the box, and keeps it up to date as long as the section is seen.
-export function createAnswers(box, section, lesson) {
-  const radios = Array.from({ length: lesson.classes }, (_, label) => {
-    const radio = html("input", { type: "radio", name: `${section.id}-answer`, value: label });
-    radio.addEventListener("change", () => lesson.change({ label }));
-    return radio;
-  });
-  const choices = radios.map((radio, label) => html("label", {}, radio, html("span", {}, String(label))));
-  box.classList.add("answers");
-  box.append(html("legend", {}, text("page.shouldBe")), ...choices);
+// Keeps the row up to date as long as the section is seen.
+export function createAnswers(section, lesson) {
+  const radios = [...find(`${section.id}-answers`).querySelectorAll("input")];
+  for (const radio of radios) radio.addEventListener("change", () => lesson.change({ label: Number(radio.value) }));
   lesson.listen(section, ({ label }) => {
-    radios.forEach((radio, j) => (radio.checked = j === label));
+    for (const radio of radios) radio.checked = Number(radio.value) === label;
   });
 }

@@ -87,6 +87,9 @@ export function complaint(...inputs) {
   });
 }
 
+// Does something as soon as there is nothing else to do.
+export const whenIdle = window.requestIdleCallback ?? ((work) => setTimeout(work, 20));
+
 // Does something again and again until it is stopped: once a frame, or after so many milliseconds for whoever wants
 // little motion. `stopped()` is called when it has come to rest.
 export function repeater(button, action, stopped, pause = 500) {

@@ -12,7 +12,7 @@ import * as slopes from "page/slopes.js";
 import { spread } from "page/sigmoid.js";
 import * as reliefs from "page/relief.js";
 import { normal, uniform } from "page/chance.js";
-import { announce, chosen, find, say } from "page/dom.js";
+import { announce, chosen, find, say, whenIdle } from "page/dom.js";
 import { read as readData } from "page/data.js";
 import { read as readAddress, written } from "page/address.js";
 import { createLesson } from "page/lesson.js";
@@ -84,10 +84,9 @@ const near = new IntersectionObserver(
   },
   { rootMargin: "50% 0px" },
 );
-const idle = window.requestIdleCallback ?? setTimeout;
 for (const name of Object.keys(modules)) {
   near.observe(find(name));
-  idle(() => make(name));
+  whenIdle(() => make(name));
 }
 
 // Printed is all that there is.

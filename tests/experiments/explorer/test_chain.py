@@ -15,6 +15,8 @@ from tests.experiments.commands import main
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import saved
 
+pytestmark = pytest.mark.long
+
 WEIGHTS = [(0, 3, 300), (0, 3, None), (1, 4, 2), (2, 7, 4), (2, 0, None)]
 NUDGES = [0.001, -0.1, 1]
 
@@ -89,13 +91,11 @@ def assert_change(found: dict, z: float, activations: list, cost: float) -> None
     assert found["cost"] == pytest.approx(float(cost), rel=1e-7, abs=1e-13)
 
 
-@pytest.mark.long
 def test_a_nudge_is_followed_as_jax_does(opened: Opened, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]):
     (file,) = small.parent.glob("*.safetensors")
     assert_nudges_agree(opened, jaxnet.load_params(file)[0], mnist[1])
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(
     ("activation", "output"), [("sigmoid", "sigmoid"), ("scaled_tanh", "softmax"), ("relu", "tanh")]
 )
@@ -286,7 +286,6 @@ def test_an_address_that_asks_for_what_is_not_there_is_told_so_and_changes_nothi
     assert opened.ask("explorer.scenes.chain.choices()") == usual
 
 
-@pytest.mark.long
 def test_a_softmax_layer_sums_over_its_slopes(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = saved(tmp_path / "some.safetensors", (784, 12, 10), "tanh", "softmax")
     main(explorer, monkeypatch, "--from", str(path), "--limit", "50", "--images", "20", "--out", str(tmp_path))
@@ -306,7 +305,6 @@ def test_a_softmax_layer_sums_over_its_slopes(browser: Any, tmp_path: Path, monk
         assert all(opened.ask(marks)[-10:])  # a change of one sum moves all activations
 
 
-@pytest.mark.long
 def test_the_nudge_follows_the_slider_within_a_frame_or_two(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html") as opened:
         opened.page.goto(f"{opened.address}#chain?weight=0.4.490&image=33")

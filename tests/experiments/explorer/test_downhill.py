@@ -14,6 +14,8 @@ from experiments.common import surfaces
 from jaxnet import calculus
 from tests.experiments.explorer.opened import Opened
 
+pytestmark = pytest.mark.long
+
 SUM, PRODUCT, SIGN, POWER, VALUE = range(5)  # how tightly the last operation of a text binds
 
 # The jets of a formula at some places.
@@ -122,7 +124,6 @@ def assert_same_slopes(opened: Opened, seed: int, number: int) -> None:
         np.testing.assert_allclose(found[:, 0], found[:, 1], rtol=1e-12, err_msg=formula.text)
 
 
-@pytest.mark.long
 def test_slopes_of_random_formulas_agree_with_jaxnet(opened: Opened):
     assert_same_slopes(opened, seed=1, number=150)
 
@@ -217,7 +218,6 @@ def test_where_two_are_the_same_the_slope_lies_halfway_as_in_jax(opened: Opened)
     assert found[0] == [1, 1, 0.5, 0.5, 0, 0, 0]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", surfaces.CLASSICS)
 def test_the_classic_surfaces_and_the_ways_down_them_are_those_of_the_scripts(opened: Opened, name: str):
     classic = surfaces.CLASSICS[name]

@@ -11,6 +11,8 @@ from tests.experiments.explorer.drawn import DIGITS, draw, strokes_on
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import RADII, centred, ink
 
+pytestmark = pytest.mark.long
+
 
 def test_a_drawing_becomes_the_image_of_the_numpy_reference_and_the_page_says_what_jaxnet_says(
     opened: Opened, small: Path
@@ -28,7 +30,6 @@ def test_a_drawing_becomes_the_image_of_the_numpy_reference_and_the_page_says_wh
         assert opened.text("#guess") == str(int(said))
 
 
-@pytest.mark.long
 def test_drawn_digits_become_the_images_of_the_numpy_reference_and_are_read(trained: Opened):
     right = 0
     for digit, strokes in enumerate(DIGITS):
@@ -44,7 +45,6 @@ def test_drawn_digits_become_the_images_of_the_numpy_reference_and_are_read(trai
     assert right >= 8
 
 
-@pytest.mark.long
 def test_a_finger_draws_and_the_page_stays_where_it_is(browser: Any, folder: Path):
     phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
     with Opened(browser, folder / "explorer.html", "#network", **phone) as opened:
@@ -148,7 +148,6 @@ def test_the_pad_draws_by_keyboard(opened: Opened):
     assert strokes_on(opened) == [[(150, 70 + 10 * i) for i in range(16)]]
 
 
-@pytest.mark.long
 def test_only_one_pointer_draws_and_clearing_lifts_it(browser: Any, folder: Path):
     phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
     with Opened(browser, folder / "explorer.html", **phone) as opened:

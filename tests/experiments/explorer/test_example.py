@@ -14,6 +14,8 @@ from tests.experiments.commands import main
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import flat, rows, saved
 
+pytestmark = pytest.mark.long
+
 WEIGHTS = [(0, 3, 300), (0, 3, None), (1, 4, 2), (2, 7, 4), (2, 0, None)]
 
 VOTE = """(weights) => {
@@ -61,7 +63,6 @@ def test_every_vote_and_what_is_left_after_averaging_are_those_of_autodiff(
     assert_votes_agree(opened, jaxnet.load_params(file)[0], mnist[1])
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("activation", "output"), [("sigmoid", "sigmoid"), ("scaled_tanh", "softmax")])
 def test_votes_agree_with_autodiff_for_sigmoid_and_for_softmax(
     browser: Any,
@@ -95,7 +96,6 @@ def test_the_caption_counts_the_votes_and_tells_their_average(opened: Opened):
     assert labels == sorted(labels)
 
 
-@pytest.mark.long
 def test_marks_on_the_picture_point_where_the_activations_should_go(
     opened: Opened, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
 ):
@@ -115,7 +115,6 @@ def test_marks_on_the_picture_point_where_the_activations_should_go(
     assert np.all(np.array(opened.ask(marks))[-10:][sure[-10:]] != 0)
 
 
-@pytest.mark.long
 def test_the_list_has_the_strongest_wish_of_each_layer(
     opened: Opened, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
 ):
@@ -139,7 +138,6 @@ def value(text: str) -> float:
     return float(front) * 10**exponent
 
 
-@pytest.mark.long
 def test_a_step_for_the_voters_is_a_step_down_their_mean_gradient(
     opened: Opened, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
 ):
@@ -240,7 +238,6 @@ def test_an_address_that_asks_for_what_is_not_there_is_told_so_and_changes_nothi
     assert opened.ask("explorer.scenes.example.choices()") == usual
 
 
-@pytest.mark.long
 def test_one_image_alone_spoils_others_and_the_average_helps(trained: Opened):
     """The observation of the scene, at its usual rate, late in learning, for every image that is read wrong."""
     found = trained.ask(
@@ -269,7 +266,6 @@ def test_one_image_alone_spoils_others_and_the_average_helps(trained: Opened):
         assert each["average"] < 0
 
 
-@pytest.mark.long
 def test_at_the_random_start_nearly_all_is_left_and_later_little(trained: Opened):
     left = trained.ask(
         """() => explorer.lesson.snapshots.map(({ network }) =>
@@ -279,7 +275,6 @@ def test_at_the_random_start_nearly_all_is_left_and_later_little(trained: Opened
     assert max(left[2:]) < 0.3
 
 
-@pytest.mark.long
 def test_the_moment_of_learning_can_be_chosen(trained: Opened):
     page = trained.page
     page.goto(f"{trained.address}#example")
@@ -296,7 +291,6 @@ def test_the_moment_of_learning_can_be_chosen(trained: Opened):
     assert page.input_value("#example-after") == ""
 
 
-@pytest.mark.long
 def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html") as opened:
         page, ask = opened.page, opened.ask
@@ -321,7 +315,6 @@ def test_what_one_points_at_stays_while_it_changes(browser: Any, folder: Path):
         assert ask("explorer.state.steps") == steps
 
 
-@pytest.mark.long
 def test_few_images_of_two_classes_vote_too(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     arrays = {f"x_{part}": np.full((50, 28, 28), 9, np.uint8) for part in ("train", "test")}
     labels = {f"y_{part}": np.arange(50) % 2 for part in ("train", "test")}

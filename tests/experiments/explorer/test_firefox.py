@@ -13,6 +13,8 @@ from tests.experiments.explorer.drawn import DIGITS
 from tests.experiments.explorer.npm import installed, node
 from tests.experiments.explorer.opened import Opened
 
+pytestmark = pytest.mark.long
+
 SCRIPT = Path(__file__).with_name("firefox.mjs")
 # In double precision, unlike what is compared with jaxnet.
 NUMBERS = """(number) => {
@@ -27,7 +29,6 @@ NUMBERS = """(number) => {
 }"""
 
 
-@pytest.mark.long
 def test_firefox_shows_what_chromium_shows(browser: Any, folder: Path):
     firefox = shutil.which("firefox-esr") or shutil.which("firefox")
     if firefox is None:

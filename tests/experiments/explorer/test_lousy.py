@@ -17,6 +17,9 @@ from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import flat, networks_of
 
 # All that the page knows of every moment, once it has looked at all of them, and of a few images one by one.
+
+pytestmark = pytest.mark.long
+
 KNOWN = """async (images) => {
   const { examples, forward, terms, flat } = explorer;
   const { moments, surveys } = explorer.scenes.lousy;
@@ -68,7 +71,6 @@ def assert_is_what_jaxnet_says(
     assert known["accuracy"] == pytest.approx(float(jaxnet.accuracy(params, images, labels)), abs=1e-6)
 
 
-@pytest.mark.long
 def test_outputs_costs_means_and_accuracy_of_every_moment_are_those_of_jaxnet(trained: Opened):
     data = report.in_gallery()
     every = trained.ask(KNOWN, SOME)
@@ -77,7 +79,6 @@ def test_outputs_costs_means_and_accuracy_of_every_moment_are_those_of_jaxnet(tr
         assert_is_what_jaxnet_says(known, params, *images_of(data))
 
 
-@pytest.mark.long
 def test_before_a_network_from_a_file_stands_a_random_one_of_its_shape(
     opened: Opened, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
 ):
@@ -126,7 +127,6 @@ def test_0_10_and_100_steps_are_evenly_spaced(opened: Opened):
     assert places == pytest.approx([0, 0.5, 1, 2, 3, np.log10(6000), 6])
 
 
-@pytest.mark.long
 def test_the_gallery_shows_what_the_observation_says(trained: Opened):
     start, ten, hundred, *_, six, _, end = trained.ask(KNOWN, SOME)
     assert start["cost"] > ten["cost"] > 1 > hundred["cost"]
@@ -157,7 +157,6 @@ def seen(opened: Opened) -> dict[str, Any]:
     )
 
 
-@pytest.mark.long
 def test_each_moment_is_shown_with_its_numbers(trained: Opened):
     known = trained.ask(KNOWN, SOME)
     trained.ask("explorer.lesson.showExample(8)")
@@ -269,7 +268,6 @@ def test_a_touch_on_the_curves_goes_to_the_nearest_moment(opened: Opened):
         assert opened.page.input_value("#lousy-moment") == moment
 
 
-@pytest.mark.long
 def test_play_goes_from_the_start_to_the_end_and_rests(trained: Opened):
     page = trained.page
     trained.ask(KNOWN, SOME)
@@ -295,7 +293,6 @@ def test_play_goes_from_the_start_to_the_end_and_rests(trained: Opened):
     assert trained.text("#lousy-play") == "Play"
 
 
-@pytest.mark.long
 def test_for_little_motion_a_press_is_one_moment(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html", reduced_motion="reduce") as opened:
         assert opened.text("#lousy-play") == "Next moment"
@@ -305,7 +302,6 @@ def test_for_little_motion_a_press_is_one_moment(browser: Any, folder: Path):
         assert opened.text("#lousy-play") == "Next moment"
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("width", [320, 375, 768, 1280, 2560])
 def test_nothing_is_cut_or_moves_in_any_moment(browser: Any, folder: Path, width: int):
     with Opened(browser, folder / "explorer.html", viewport={"width": width, "height": 900}) as opened:
@@ -323,7 +319,6 @@ def test_nothing_is_cut_or_moves_in_any_moment(browser: Any, folder: Path, width
         assert len(heights) == 1
 
 
-@pytest.mark.long
 def test_paper_shows_all_moments(browser: Any, folder: Path):
     with Opened(browser, folder / "explorer.html") as opened:
         assert opened.ask("explorer.scenes.lousy.surveys.left()")

@@ -15,6 +15,8 @@ from experiments.explorer import report
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import RADII, centred, ink, networks_of
 
+pytestmark = pytest.mark.long
+
 DRAWINGS = json.loads((report.PAGE / "drawings.json").read_text(encoding="utf-8"))
 
 
@@ -33,7 +35,6 @@ def test_there_are_ten_digits_in_six_hands():
             assert np.all(np.array(stroke) <= 280 - RADII[drawing["pen"]])
 
 
-@pytest.mark.long
 def test_the_page_says_how_many_drawings_each_network_reads_and_the_better_one_reads_50(trained: Opened):
     images, labels = {angle: [] for angle in (0, -30, 30)}, np.array([drawing["digit"] for drawing in DRAWINGS])
     for drawing in DRAWINGS:

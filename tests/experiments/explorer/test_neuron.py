@@ -18,6 +18,8 @@ from experiments.explorer import report
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import random
 
+pytestmark = pytest.mark.long
+
 FULL = 0.2
 COLOURS = {"blue": 8, "red": -8, "eraser": 0}
 CURRENT = """() => {
@@ -239,7 +241,6 @@ def test_names_on_the_curve_never_overlap_and_stay_in_order_and_near(opened: Ope
     np.testing.assert_allclose(opened.ask(code, [[50, 50, 50], 8, 0, 100]), [42, 50, 58])
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("width", [1280, 768, 375, 320])
 def test_nothing_moves_whatever_is_painted_and_all_fits_the_width(browser: Any, folder: Path, width: int):
     with Opened(browser, folder / "explorer.html", viewport={"width": width, "height": 900}) as opened:
@@ -267,7 +268,6 @@ def test_nothing_moves_whatever_is_painted_and_all_fits_the_width(browser: Any, 
         assert opened.ask(overflowing) == 0
 
 
-@pytest.mark.long
 def test_a_finger_paints_and_the_page_stays_where_it_is(browser: Any, folder: Path):
     phone = {"viewport": {"width": 375, "height": 800}, "has_touch": True, "is_mobile": True}
     with Opened(browser, folder / "explorer.html", **phone) as opened:
@@ -287,7 +287,6 @@ def test_a_finger_paints_and_the_page_stays_where_it_is(browser: Any, folder: Pa
         assert opened.ask("scrollY") == before
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("classes", [2, 10])
 def test_a_network_of_other_functions_and_classes_has_its_neuron_too(
     browser: Any, small: Path, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset], tmp_path: Path, classes: int

@@ -9,6 +9,8 @@ import pytest
 from experiments.explorer import report
 from tests.experiments.explorer.opened import Opened
 
+pytestmark = pytest.mark.long
+
 QUESTIONS = json.loads(Path(__file__).with_name("questions.json").read_text(encoding="utf-8"))
 
 

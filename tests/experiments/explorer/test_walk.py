@@ -19,6 +19,8 @@ from tests.experiments.explorer import rolling
 from tests.experiments.explorer.opened import Opened
 from tests.experiments.explorer.reference import saved
 
+pytestmark = pytest.mark.long
+
 README = Path(__file__).parents[3] / "README.md"
 STEPS = "Object.values(explorer.scenes.walk.descents()).map(({ at }) => at.steps)"
 SEEN = "Object.values(explorer.scenes.walk.descents()).map(({ at }) => at.seen)"
@@ -71,7 +73,6 @@ def test_skipping_black_pixels_changes_no_bit(opened: Opened):
     np.testing.assert_array_equal(found["gradient"], found["delta"] * image)
 
 
-@pytest.mark.long
 def test_full_batch_steps_are_those_of_jaxnet_and_mini_batches_show_every_example_once(
     opened: Opened, mnist: tuple[jaxnet.Dataset, jaxnet.Dataset]
 ):
@@ -120,7 +121,6 @@ def test_full_batch_steps_are_those_of_jaxnet_and_mini_batches_show_every_exampl
     assert shown[0]["waiting"] != shown[4]["waiting"]
 
 
-@pytest.mark.long
 def test_rolling_answers_the_question_with_what_the_curves_show(trained: Opened):
     page, ask = trained.page, trained.ask
     page.select_option("#walk-goal", "60")
@@ -208,7 +208,6 @@ def test_a_wrong_number_is_refused_in_words_and_moves_nothing(
     assert opened.ask(STEPS) == [0, 0]
 
 
-@pytest.mark.long
 def test_a_descent_that_flies_away_says_so_and_stops(trained: Opened):
     trained.page.fill("#full-rate", "1000")
     trained.page.fill("#mini-rate", "1000")
@@ -220,7 +219,6 @@ def test_a_descent_that_flies_away_says_so_and_stops(trained: Opened):
         assert odd not in trained.text("#walk")
 
 
-@pytest.mark.long
 def test_steps_on_one_line_lie_on_the_first_axis_and_lengths_are_kept(trained: Opened):
     page, ask = trained.page, trained.ask
     for _ in range(8):  # a single step is straight
@@ -277,7 +275,6 @@ def test_a_long_path_keeps_few_places_about_equally_far_apart(opened: Opened):
     assert max(np.diff(path["steps"])) <= 4 * 1000 / len(path["steps"])
 
 
-@pytest.mark.long
 def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = saved(tmp_path / "relu.safetensors", (784, 16, 10), activation="relu")
     main(explorer, monkeypatch, "--from", str(path), "--limit", "50", "--images", "5", "--out", str(tmp_path))
@@ -288,7 +285,6 @@ def test_fewer_images_than_a_batch(browser: Any, tmp_path: Path, monkeypatch: py
         assert "One step of each" in opened.text("#walk-note")
 
 
-@pytest.mark.long
 def test_the_walk_rolls_smoothly_on_a_slow_machine_and_needs_no_more_memory_as_it_goes_on(browser: Any, folder: Path):
     """At rest it is over 30 frames a second; other tests run beside this one."""
     with Opened(browser, folder / "explorer.html") as opened:
@@ -297,15 +293,14 @@ def test_the_walk_rolls_smoothly_on_a_slow_machine_and_needs_no_more_memory_as_i
         print(f"{1000 * len(frames) / sum(frames):.0f} frames a second")
         assert 1000 * len(frames) / sum(frames) > 5
         rolling.slowed(opened, 1)
-        rolling.roll_for(opened, 15)
+        rolling.roll_for(opened, 8)
         early = rolling.heap(opened, session)
-        rolling.roll_for(opened, 20)
+        rolling.roll_for(opened, 10)
         late = rolling.heap(opened, session)
         print(f"{early:.1f} MB, then {late:.1f} MB")
         assert late < early + 3
 
 
-@pytest.mark.long
 def test_a_stroke_shows_and_the_page_loads_soon_on_a_slow_machine(browser: Any, folder: Path):
     """At rest a stroke shows within 50 ms, and the page has loaded in a second; other tests run beside this one."""
     loaded = rolling.loading(browser, folder / "explorer.html")

@@ -1,7 +1,10 @@
 """Somebody who uses every control of the page, whatever is on it, as a mouse and a keyboard do."""
 
+from collections.abc import Callable
 from typing import Any
 
+from experiments.explorer.report import SCENES
+from tests.experiments.explorer.layout import wrong
 from tests.experiments.explorer.opened import Opened
 
 CONTROLS = "button, select, input, textarea, [tabindex='0']"
@@ -45,8 +48,18 @@ UNUSED = """(selector) => Array.from(document.querySelectorAll(".scene"))
   .map((each) => each.id || each.outerHTML.slice(0, 80))"""
 
 
-def watch(opened: Opened) -> None:
+def use_and_watch(opened: Opened, after_scene: Callable[[], None] = lambda: None) -> None:
+    """Every control of every scene can be used, nothing jumps, no scene changes its height, nothing is cut."""
     opened.ask(WATCH, CONTROLS)
+    for scene in SCENES:
+        use_everything(opened, f"#{scene}")
+        after_scene()
+    assert opened.ask(UNUSED, CONTROLS) == []
+    opened.page.wait_for_timeout(300)
+    assert sorted(set(opened.ask("jumped"))) == []
+    heights = opened.ask("Object.entries(heights).map(([name, all]) => [name, [...all]])")
+    assert [(name, every) for name, every in heights if len(every) > 1] == []
+    assert wrong(opened) == []
 
 
 def use_everything(opened: Opened, within: str = ".scene") -> None:

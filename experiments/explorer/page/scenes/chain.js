@@ -25,7 +25,7 @@ export function createScene({ section, lesson, changed }) {
   const sizes = sizesOf(lesson.networks[0].network);
   const layers = sizes.length - 1;
   createSubject(find("chain-subject"), section, lesson);
-  createAnswers(find("chain-answers"), section, lesson);
+  createAnswers(section, lesson);
   const [source, slider] = [find("source"), find("nudge")];
   const kinds = Array.from(document.querySelectorAll('input[name="kind"]'));
   const choose = (weight) => lesson.change({ weight });

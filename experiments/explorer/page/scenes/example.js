@@ -18,7 +18,7 @@ export function createScene({ section, lesson, changed }) {
   const sizes = sizesOf(lesson.networks[0].network);
   const random = uniform(5);
   createSubject(find("example-subject"), section, lesson);
-  createAnswers(find("example-answers"), section, lesson);
+  createAnswers(section, lesson);
   const touched = (layer, neuron, source) => lesson.change({ weight: { layer, neuron, source } });
   const again = () => show(lesson.current());
   const stage = createStage(find("example-stage"), sizes, touched, 90);

@@ -1,7 +1,8 @@
 // How lousy the network is, from its random start to its last step: for one image, for each digit, for all images.
 
-import { announce, find, html, number, percent, say, whole } from "page/dom.js";
+import { announce, find, html, number, percent, say, whenIdle, whole } from "page/dom.js";
 import { forward } from "page/network.js";
+import { createAnswers } from "page/answers.js";
 import { createSurveys, momentsOf, terms } from "page/moments.js";
 import { createCurves, shortName } from "page/scenes/lousy-curves.js";
 import { createMeans } from "page/scenes/lousy-means.js";
@@ -23,6 +24,7 @@ export function createScene({ section, lesson, changed }) {
   let working = false;
 
   createSubject(find("lousy-subject"), section, lesson);
+  createAnswers(section, lesson);
   const slider = find("lousy-moment");
   const sum = createSum(find("lousy-terms"));
   const means = createMeans(find("lousy-means"), find("lousy-mean"), digits, changed);
@@ -39,8 +41,6 @@ export function createScene({ section, lesson, changed }) {
   find("lousy-origin").hidden = !unseen;
   find("lousy-axis").hidden = unseen;
   say(find("lousy-all"), text("lousy.all", { number: examples.length }));
-  const answers = find("lousy-answers").querySelectorAll("input");
-  for (const radio of answers) radio.addEventListener("change", () => lesson.change({ label: Number(radio.value) }));
   slider.addEventListener("input", () => byHand(Number(slider.value), false));
   slider.addEventListener("change", tell);
 
@@ -67,8 +67,7 @@ export function createScene({ section, lesson, changed }) {
   // The outputs at this moment for the image of the lesson.
   const outputs = (image) => forward(moments[at].network, image);
 
-  function showOne({ image, label: digit, target }) {
-    for (const radio of answers) radio.checked = Number(radio.value) === digit;
+  function showOne({ image, target }) {
     sum.show(outputs(image), target);
   }
 
@@ -135,10 +134,6 @@ export function createScene({ section, lesson, changed }) {
   const choices = () => ({ steps: at === 0 ? null : keys[at], field: means.name(), ...lesson.choices() });
   return { moments, surveys, choices, restore };
 }
-
-const whenIdle = window.requestIdleCallback
-  ? (work) => requestIdleCallback(work, { timeout: 200 })
-  : (work) => setTimeout(work, 20);
 
 function nameOf(steps, at) {
   if (at === 0) return text("lousy.atStart");
