@@ -253,6 +253,10 @@ def test_the_fields_say_their_numbers_by_keyboard_and_by_touch(opened: Opened):
     assert_says(2, 1)
     fields.nth(47).click()
     assert_says(4, 7)
+    place = opened.ask("scrollY")
+    page.keyboard.press("Space")
+    page.wait_for_timeout(300)
+    assert opened.ask("scrollY") == place
     page.hover("#lousy-means tbody tr:nth-child(9) td:nth-child(4)")
     assert "Images of the digit 8: output 2" in opened.text("#lousy-mean")
     page.hover("#lousy-all")

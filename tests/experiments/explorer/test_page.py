@@ -99,8 +99,11 @@ def test_a_link_shows_in_a_fresh_page_what_was_shown(browser: Any, folder: Path,
             first.page.wait_for_function(DONE[scene])
         first.ask("(id) => document.getElementById(id).scrollIntoView()", scene)
         first.page.mouse.move(0, 0)
-        fragment = settled(first)
-        shown = first.ask(SHOWN, scene)
+        first.page.wait_for_function(f"() => ({MARKED})[0] === '{scene}'")
+        first.page.wait_for_timeout(300)  # what has come into sight is drawn
+        # To copy the link writes the address at once, so that it is that of what is shown.
+        copied = f"(scene) => {{ document.getElementById('copy').click(); return [location.hash, ({SHOWN})(scene)]; }}"
+        fragment, shown = first.ask(copied, scene)
     print(fragment)
     with Opened(browser, folder / "explorer.html", fragment) as second:
         assert second.page.locator("#notice").is_hidden()

@@ -42,8 +42,8 @@ export function createMeans(table, said, digits, pressed) {
   table.addEventListener("pointerleave", () => tell(last));
   table.addEventListener("keydown", (event) => {
     const way = KEYS[event.key];
+    if (way || event.key === " ") event.preventDefault(); // a space would scroll the page
     if (!way) return;
-    event.preventDefault();
     const row = fields.findIndex((row) => row.includes(last));
     fields[row + way[0]]?.[last.j + way[1]]?.element.focus();
   });
