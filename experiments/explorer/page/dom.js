@@ -20,10 +20,13 @@ export function say(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-// What a screen reader calls an element.
-export function label(element, text) {
-  if (element.getAttribute("aria-label") !== text) element.setAttribute("aria-label", text);
+// The same for an attribute, whose style a browser would work out again.
+export function set(element, name, value) {
+  if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
 }
+
+// What a screen reader calls an element.
+export const label = (element, text) => set(element, "aria-label", text);
 
 // For whoever listens to the page: once for each thing that somebody did, not at every movement.
 export const announce = (text) => say(find("said"), text);

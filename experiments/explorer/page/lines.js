@@ -1,6 +1,6 @@
 // The lines of the network's picture: which of them are worth drawing, and which one a finger touches.
 
-import { svg } from "page/dom.js";
+import { set, svg } from "page/dom.js";
 import { SIDE } from "page/digit.js";
 import { most } from "page/network.js";
 
@@ -54,23 +54,29 @@ function ends({ picture, layers }, { layer, neuron, source }) {
   return { x1: from.x + from.r, y1: from.y, x2: to.x - to.r, y2: to.y };
 }
 
-// Lines of the same colour and strength are one path.
-export function drawLines(group, lines) {
-  const paths = new Map();
-  for (const own of ["", "own "]) {
-    for (let level = 1; level <= LEVELS; level += 1) {
-      for (const sign of ["plus", "minus"]) paths.set(`${own}${sign} level${level}`, []);
+// Lines of the same colour and strength are one path. Strong ones lie above weak ones, a neuron's own above the others,
+// and the chosen one above all.
+const bySign = (name) => ["plus", "minus"].map((sign) => name.replace("sign", sign));
+const PATHS = [
+  ...["sign", "own sign"].flatMap((kind) => Array.from({ length: LEVELS }, (_, i) => bySign(`${kind} level${i + 1}`)).flat()),
+  ...bySign("sign chosen"),
+  "zero chosen",
+];
+
+// The function that draws lines into the group.
+export function createLines(group) {
+  const paths = PATHS.map((name) => svg("path", { class: name }));
+  group.append(...paths);
+  return (lines) => {
+    const ways = Object.fromEntries(PATHS.map((name) => [name, ""]));
+    for (const line of lines) {
+      const level = Math.ceil(LEVELS * Math.abs(line.strength));
+      const sign = line.strength > 0 ? "plus" : line.strength < 0 ? "minus" : "zero";
+      const name = line.chosen ? `${sign} chosen` : `${line.own ? "own " : ""}${sign} level${level}`;
+      ways[name] += `M${line.x1.toFixed(1)} ${line.y1.toFixed(1)}L${line.x2.toFixed(1)} ${line.y2.toFixed(1)}`;
     }
-  }
-  for (const sign of ["plus", "minus", "zero"]) paths.set(`${sign} chosen`, []);
-  for (const line of lines) {
-    const level = Math.ceil(LEVELS * Math.abs(line.strength));
-    const sign = line.strength > 0 ? "plus" : line.strength < 0 ? "minus" : "zero";
-    const name = line.chosen ? `${sign} chosen` : `${line.own ? "own " : ""}${sign} level${level}`;
-    const way = `M${line.x1.toFixed(1)} ${line.y1.toFixed(1)}L${line.x2.toFixed(1)} ${line.y2.toFixed(1)}`;
-    paths.get(name).push(way);
-  }
-  group.replaceChildren(...[...paths].map(([name, ways]) => svg("path", { class: name, d: ways.join("") })));
+    paths.forEach((path, i) => set(path, "d", ways[PATHS[i]]));
+  };
 }
 
 export function nearest(lines, x, y) {

@@ -36,8 +36,11 @@ const made = {};
 const scenes = {};
 let places = null;
 // Each scene gives {choices, restore}: what an address needs to show it again, and the names of what it cannot show. It
-// is made when it is first asked for.
-const make = (name) => (made[name] ??= modules[name].createScene({ section: find(name), lesson, changed: () => places?.later() }));
+// is made when it is first asked for. Until then the first one stands alone: to lay out all takes a slow machine a while.
+function make(name) {
+  if (name !== Object.keys(modules)[0]) document.body.classList.add("complete");
+  return (made[name] ??= modules[name].createScene({ section: find(name), lesson, changed: () => places?.later() }));
+}
 for (const name of Object.keys(modules)) Object.defineProperty(scenes, name, { enumerable: true, get: () => make(name) });
 
 const flags = { embed: false, present: false };

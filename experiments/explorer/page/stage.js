@@ -1,9 +1,9 @@
 // The network from left to right: 784 pixels, the hidden layers, the outputs, and the lines between them.
 
-import { html, svg, activation, label, say } from "page/dom.js";
+import { html, svg, activation, label, say, set } from "page/dom.js";
 import { SIDE } from "page/digit.js";
 import { SHAPES, byActivation } from "page/fills.js";
-import { drawLines, flow, nearest, strongLines } from "page/lines.js";
+import { createLines, flow, nearest, strongLines } from "page/lines.js";
 import { drawImage } from "page/picture.js";
 import { text } from "page/text.js";
 
@@ -24,6 +24,7 @@ export function createStage(box, sizes, touched, labels = 74) {
   const layers = sizes.length - 1;
   const pixels = html("canvas", { "aria-hidden": "true" });
   const lines = svg("g", { class: "lines" });
+  const drawLines = createLines(lines);
   const captions = svg("g", { "aria-hidden": "true" });
   const buttons = sizes.slice(1).map((size, layer) => Array.from({ length: size }, (_, j) => button(layer, j, layers)));
   const drawing = svg("svg", { role: "group", "aria-label": text("network.stage") });
@@ -63,14 +64,14 @@ export function createStage(box, sizes, touched, labels = 74) {
     const words = view.words ?? ((layer, j, name) => text("network.neuronLabel", { name, activation: activation(activations[layer + 1][j]) }));
     drawImage(pixels, image);
     drawn = strongLines(shown, sizes, selected, places);
-    drawLines(lines, drawn);
+    drawLines(drawn);
     buttons.forEach((row, layer) =>
       row.forEach((each, j) => {
         const chosen = selected.layer === layer && selected.neuron === j;
         light(each, fills[layer + 1][j]);
         mark(each, marks?.shape, marks?.rows[layer + 1][j], places.layers[layer].neurons[j].r);
-        each.element.setAttribute("aria-pressed", String(chosen));
-        each.element.setAttribute("tabindex", chosen ? "0" : "-1");
+        set(each.element, "aria-pressed", chosen);
+        set(each.element, "tabindex", chosen ? "0" : "-1");
         label(each.element, words(layer, j, neuronName(layer, j, layers)));
         if (layer === layers - 1) {
           each.element.classList.toggle("brightest", j === guess);
@@ -155,13 +156,13 @@ function put({ element, ground, light }, { x, y, r }) {
 }
 
 function light({ light }, { part, look }) {
-  light.setAttribute("fill-opacity", part.toFixed(3));
-  light.setAttribute("class", `light ${look}`);
+  set(light, "fill-opacity", part.toFixed(3));
+  set(light, "class", `light ${look}`);
 }
 
 function mark({ mark }, shape, part = 0, r = 0) {
-  mark.setAttribute("d", shape ? SHAPES[shape](part, r) : "");
-  mark.setAttribute("class", `mark ${shape} ${part < 0 ? "down" : "up"}`);
+  set(mark, "d", shape ? SHAPES[shape](part, r) : "");
+  set(mark, "class", `mark ${shape} ${part < 0 ? "down" : "up"}`);
 }
 
 // Up and down within a layer, left and right to the neuron at the same height; the space bar and Enter stay.
