@@ -51,9 +51,9 @@ const slides = createSlides(Object.keys(modules), places, (on) => {
 });
 lesson.listen(document.body, () => places.later());
 
-// Shows what the address asks for.
-function arrive() {
-  const { scene, choices, embed, present } = readAddress(location.hash);
+// Shows what an address asks for.
+function arrive(fragment) {
+  const { scene, choices, embed, present } = readAddress(fragment);
   flags.embed ||= embed; // a link on the page must not lead out of the frame
   document.body.classList.toggle("embedded", flags.embed);
   const known = Object.hasOwn(modules, scene);
@@ -77,8 +77,9 @@ function restored(scene, choices) {
   const unknown = [...choices.keys()].filter((name) => !names.includes(name));
   return [...new Set([...unknown, ...scenes[scene].restore(choices)])];
 }
-addEventListener("hashchange", arrive);
-arrive();
+// By now the page may have written where it was into the address; the event says where to go.
+addEventListener("hashchange", ({ newURL }) => arrive(new URL(newURL).hash));
+arrive(location.hash);
 
 // The other scenes are made when one comes near them, or when there is nothing else to do.
 const near = new IntersectionObserver(

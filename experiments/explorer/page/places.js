@@ -51,7 +51,7 @@ export function createPlaces(names, address) {
   const watcher = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
-        if (!isIntersecting || target.id === here) continue;
+        if (!isIntersecting || target.hidden || target.id === here) continue; // it may be hidden since it was seen
         mark(target.id);
         touched = true;
         later();
