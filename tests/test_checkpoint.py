@@ -415,9 +415,10 @@ def test_what_is_not_installed_is_said_before_the_first_step(
 
 
 @pytest.mark.long
-def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path):
-    """The short form of `python -m tests.attacks.kills`. Scripts that keep parts: tests/experiments/test_parts.py."""
-    kills.kill_and_resume(kills.RUNS["a population"], kills=1, seed=1, folder=tmp_path, epochs=12)
+@pytest.mark.parametrize("run", ["a population", "reproduce"])
+def test_killed_at_any_moment_nothing_is_lost(run: str, tmp_path: Path):
+    """The short form of `python -m tests.attacks.kills`."""
+    kills.kill_and_resume(kills.RUNS[run], kills=1, seed=1, folder=tmp_path, epochs=12)
 
 
 @pytest.mark.long
