@@ -14,6 +14,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -241,10 +242,14 @@ def load(name: str | os.PathLike[str] = "mnist", *, data_dir: str | None = None)
 
 def load_mnist(folder: Path) -> tuple[Dataset, Dataset]:
     """MNIST from a folder with the four original files. Raises ValueError where one differs from the original."""
-    train_images, train_labels, test_images, test_labels = (
-        parse_idx(_verified(folder / name, checksum), name) for name, checksum in SHA256.items()
-    )
-    return _pixels(train_images, train_labels), _pixels(test_images, test_labels)
+
+    def read(kind: str) -> Dataset:
+        names = (f"{kind}-images-idx3-ubyte.gz", f"{kind}-labels-idx1-ubyte.gz")
+        return _pixels(*(parse_idx(_verified(folder / name, SHA256[name]), name) for name in names))
+
+    with ThreadPoolExecutor() as threads:  # unpacking leaves Python to other threads
+        train, test = threads.map(read, ("train", "t10k"))
+    return train, test
 
 
 def _verified(path: Path, checksum: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import importlib
 import io
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from jaxnet.files import write_whole
 if TYPE_CHECKING:
     import matplotlib.pyplot as plt
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 else:
@@ -58,6 +60,18 @@ def band(axes: "Axes", along: Any, curves: np.ndarray, style: str, *, color: str
     axes.fill_between(along, curves.min(axis=1), curves.max(axis=1), color=color, alpha=0.2, linewidth=0)
 
 
+def plain_logarithms(axis: "Axis") -> None:
+    """Numbers along a logarithmic axis as 0.3, not with a power of ten, which takes a tenth of a second to set."""
+    from matplotlib.ticker import LogFormatter
+
+    class Plain(LogFormatter):
+        def __call__(self, x: float, pos: int | None = None) -> str:
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
+    axis.set_major_formatter(Plain())
+    axis.set_minor_formatter(Plain())
+
+
 def tiles(number: int, title: str, below: float = 0.05) -> "tuple[Figure, list[Axes]]":
     """A figure of so many small pictures, without frames or ticks, with room for a title of each and inches below."""
     columns = min(8 if number > 25 else 5 if number == 25 else 4, number)
@@ -89,7 +103,8 @@ def digits(images: Sequence[Any], titles: Sequence[str], title: str, path: Path)
 def save_figure(figure: "Figure", path: Path) -> Path:
     """Writes a PNG, whole or not at all."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=150)
+    # This strategy takes half of the time that the default takes, for a tenth more bytes.
+    figure.savefig(content, format="png", dpi=150, pil_kwargs={"compress_type": zlib.Z_RLE})
     plt.close(figure)
     return write_whole(path, content.getvalue())
 

@@ -5,6 +5,7 @@ and draws figures from the record alone, as it was read from record.json.
 """
 
 import functools
+import gc
 import io
 import os
 import platform
@@ -82,6 +83,7 @@ def main(
     can mend, ChoiceError and OSError for instance, ends with one line of text and exit status 1; all else is a bug, and
     shows where it comes from.
     """
+    gc.freeze()  # what was imported stays: a collection need not look at it, and takes 0.3 s less at the end
     _mend_streams()
     arguments = _arguments(name, description, config_type)
     config: Any = arguments.experiment

@@ -80,6 +80,7 @@ def draw_history(history: script.Record, path: Path) -> Path:
             history["epochs"], accuracy, style, color=colour, label=f"{examples}, {accuracy[-1]:.2f} % at the end"
         )
     left.set(xlabel="epochs", ylabel="cost", yscale="log", title="Cost")
+    drawing.plain_logarithms(left.yaxis)
     right.set(xlabel="epochs", ylabel="accuracy (%)", title="Accuracy")
     if len(history["epochs"]) > 2:  # the first epoch would flatten all others
         right.set_ylim(5 * (100 * np.min([history["train_accuracy"][1:], history["test_accuracy"][1:]]) // 5), 100)
@@ -99,7 +100,14 @@ def draw_confusion(confusion: np.ndarray, path: Path) -> Path:
         dark = not right and number > 0.6 * off.max()
         colour = "#0072b2" if right else "white" if dark else "black"
         axes.text(
-            column, row, number or "", ha="center", va="center", color=colour, weight="bold" if right else "normal"
+            column,
+            row,
+            number or "",
+            ha="center",
+            va="center",
+            color=colour,
+            weight="bold" if right else "normal",
+            clip_on=True,  # the layout need not measure it
         )
     axes.set(
         xlabel="what the network said", ylabel="what was shown", title="Test images: right in blue, mistakes in orange"
