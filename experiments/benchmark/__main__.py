@@ -55,10 +55,10 @@ class Config:
     """Whole trainings of each program that count, one of each in turn, after one that does not."""
     processes: int = 5
     """Cold processes of each kind."""
-    operations: float = 1e10
-    """Arithmetic in one run of the first part, which decides how many steps it takes (one to 2,000).
+    seconds: float = 0.3
+    """How long each of these runs and trainings lasts at least, by taking its steps or epochs again and again.
 
-    With less a run is some milliseconds long, and most of that is the time until all cores are awake.
+    For some 40 ms after a rest the threads of a program often share one core.
     """
     populations: tuple[int, ...] = (1, 4, 16, 64)
     """Numbers of networks to train at once; on an accelerator up to 4096."""
@@ -87,8 +87,8 @@ def run(config: Config, folder: Path) -> script.Record:
     check_at_least(config, repeats=1, trainings=1, processes=1)
     check_seed(config.seed)
     check_goal(config.goal)
-    if not 0 < config.operations < math.inf:
-        raise ChoiceError(f"operations is {config.operations}; it must be a finite number above 0")
+    if not 0 < config.seconds < math.inf:
+        raise ChoiceError(f"seconds is {config.seconds}; it must be a finite number above 0")
     programs, left_out = available(config.programs)
     networks = [speed.sizes_of(name) for name in config.networks]
     entrants = [race.entrant(text) for text in config.race]
@@ -127,7 +127,7 @@ def run(config: Config, folder: Path) -> script.Record:
             for row in speed.measure(
                 "speed", speed.compare_steps, running, networks, batches, parts,
                 images=images, targets=targets, machine=machine,
-                repeats=config.repeats, operations=config.operations, seed=config.seed,
+                repeats=config.repeats, seconds=config.seconds, seed=config.seed,
             ):  # fmt: skip
                 results["speed"].append(row)
                 report.print_speed_row(results, row)
@@ -137,7 +137,7 @@ def run(config: Config, folder: Path) -> script.Record:
             report.print_trainings(results)
             for row in speed.measure(
                 "train", speed.compare_trainings, running, networks, batches, parts,
-                repeats=config.trainings, seed=config.seed,
+                repeats=config.trainings, seconds=config.seconds, seed=config.seed,
             ):  # fmt: skip
                 results["train"].append(row)
                 report.print_training(results, row)
@@ -151,7 +151,7 @@ def run(config: Config, folder: Path) -> script.Record:
         results["compile"] = parts("compile", compile_times, config.processes)
         report.print_compile(results)
     if "populations" in config.parts:
-        again = {"repeats": config.repeats, "seed": config.seed}
+        again = {"repeats": config.repeats, "seconds": config.seconds, "seed": config.seed}
         results["populations"] = parts("populations", populations.measure, config.populations, train, machine, **again)
         if "pytorch" in programs:
             with speed.workers(["pytorch"], config.limit) as running:
@@ -159,8 +159,7 @@ def run(config: Config, folder: Path) -> script.Record:
             results["populations"][-1]["pytorch"] = peer
         report.print_populations(results)
     if "growth" in config.parts:
-        chosen = {"operations": config.operations, "seed": config.seed}
-        results["growth"] = parts("growth", growth.measure, config.populations, *examples, **chosen)
+        results["growth"] = parts("growth", growth.measure, config.populations, *examples, seed=config.seed)
         report.print_growth(results)
     if "precision" in config.parts:
         results["precision"] = parts("precision", precision.measure, train, test, seed=config.seed)

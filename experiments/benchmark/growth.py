@@ -13,9 +13,7 @@ from experiments.benchmark.speed import RATE, steps_of
 from experiments.common import networks, roofline, script, tables
 
 
-def measure(
-    populations: Sequence[int], pixels: jax.Array, targets: jax.Array, *, operations: float, seed: int
-) -> list[script.Record]:
+def measure(populations: Sequence[int], pixels: jax.Array, targets: jax.Array, *, seed: int) -> list[script.Record]:
     """A row for each batch size, width, depth and number of networks."""
     n = len(pixels)
     cases = [("batch size", size, (784, 16, 16, 10), size, 1) for size in (1, 10, 100, 1_000, 10_000, n) if size <= n]
@@ -23,8 +21,7 @@ def measure(
     cases += [("hidden layers", depth, (784, *depth * (16,), 10), 10, 1) for depth in (1, 2, 4, 8, 16)]
     cases += [("networks", number, (784, 16, 16, 10), 10, number) for number in populations]
     return [
-        {"axis": axis, "value": value}
-        | measure_one(sizes, min(batch_size, n), number, pixels, targets, operations=operations, seed=seed)
+        {"axis": axis, "value": value} | measure_one(sizes, min(batch_size, n), number, pixels, targets, seed=seed)
         for axis, value, sizes, batch_size, number in cases
     ]
 
@@ -36,12 +33,11 @@ def measure_one(
     pixels: jax.Array,
     targets: jax.Array,
     *,
-    operations: float,
     seed: int,
 ) -> script.Record:
     """One case: seconds a step, and the bytes that the compiled program asks for."""
     n = len(pixels)
-    steps = steps_of(operations, roofline.step_work(sizes, batch_size, number), 1_000, n // batch_size)
+    steps = steps_of(roofline.step_work(sizes, batch_size, number), 1_000, n // batch_size)
     order = np.random.default_rng(seed).permutation(n)[: steps * batch_size]
     examples = pixels, targets, jnp.asarray(order)
     epoch, state = compiled(number, sizes, batch_size, seed, *examples)

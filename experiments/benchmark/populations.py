@@ -10,50 +10,61 @@ import optax
 import jaxnet
 from experiments.benchmark.peers import initial
 from experiments.benchmark.peers.worker import Worker
-from experiments.benchmark.speed import RATE
-from experiments.common import networks, roofline, script, tables
+from experiments.benchmark.speed import RATE, in_turn, rounds_of
+from experiments.common import networks, roofline, script
 from experiments.common.machine import side_by_side
 
 SIZES = (784, 16, 16, 10)
 
 
 def measure(
-    numbers: Sequence[int], train: jaxnet.Dataset, machine: roofline.Machine, *, repeats: int, seed: int
+    numbers: Sequence[int],
+    train: jaxnet.Dataset,
+    machine: roofline.Machine,
+    *,
+    repeats: int,
+    seconds: float,
+    seed: int,
 ) -> list[script.Record]:
-    """Seconds a step of so many networks at once, batches of 10, each number of networks in turn, by `jaxnet.train`."""
+    """Seconds a step of so many networks at once, batches of 10, each number of networks in turn, by `jaxnet.train`.
+
+    A run is as many epochs as last so many `seconds`.
+    """
     batch_size, steps, _ = batches(len(train.images), seed)
     some = jaxnet.Dataset(train.images[: steps * batch_size], train.labels[: steps * batch_size])
     key, one = jax.random.key(seed), optax.sgd(RATE)
     starts = {number: networks.initial(key, SIZES, number) for number in sorted({1, *numbers})}
 
-    def run(number: int) -> float:
+    def run(number: int, epochs: int) -> float:
         params = starts[number]
-        choices: dict[str, Any] = {"batch_size": batch_size, "epochs": 1, "evaluate_on": 1}
+        choices: dict[str, Any] = {"batch_size": batch_size, "epochs": epochs, "evaluate_on": 1}
         with side_by_side(number, batch_size):
             if number == 1:
                 only = jax.tree.map(lambda leaf: leaf[0], params)
-                return jaxnet.train(key, only, some, one, **choices)[1].seconds[-1] / steps
+                return jaxnet.train(key, only, some, one, **choices)[1].seconds[-1]
             rates = np.full(number, RATE, np.float32)
-            return jaxnet.train(key, params, some, optax.sgd, rates=rates, **choices)[1].seconds[-1] / steps
+            return jaxnet.train(key, params, some, optax.sgd, rates=rates, **choices)[1].seconds[-1]
 
-    runs: dict[int, list[float]] = {number: [] for number in starts}
-    for _ in range(repeats + 1):
-        for number, times in runs.items():
-            times.append(run(number))
-    medians = {number: tables.middle(values[1:]) for number, values in runs.items()}  # the first is to warm up
+    epochs = rounds_of(seconds, {number: run(number, 1) for number in starts})
+    found = in_turn(list(starts), repeats, lambda number: run(number, epochs[number]) / (epochs[number] * steps))
     rows = []
-    for number, seconds in medians.items():
-        ratio = number * medians[1][0] / seconds[0]
-        share = roofline.share(roofline.step_work(SIZES, batch_size, number), machine, seconds[0])
-        rows.append({"networks": number, "seconds": seconds, "ratio": ratio, "share": share})
+    for number, middle in found.items():
+        ratio = number * found[1][0] / middle[0]
+        share = roofline.share(roofline.step_work(SIZES, batch_size, number), machine, middle[0])
+        rows.append({"networks": number, "seconds": middle, "ratio": ratio, "share": share})
     return rows
 
 
-def measure_peer(worker: Worker, n: int, *, repeats: int, seed: int) -> tuple[float, float, float]:
+def measure_peer(worker: Worker, n: int, *, repeats: int, seconds: float, seed: int) -> tuple[float, float, float]:
     """Seconds a step of one network in another program, on as many examples: median, least and most."""
     batch_size, steps, order = batches(n, seed)
     worker.start(initial(np.random.default_rng(seed), SIZES), batch_size, RATE)
-    return tables.middle([worker.run(order) / steps for _ in range(repeats + 1)][1:])
+    worker.run(order)
+    (rounds,) = rounds_of(seconds, {0: worker.run(order)}).values()
+    (middle,) = in_turn(
+        [0], repeats, lambda _: sum(worker.run(order) for _ in range(rounds)) / (rounds * steps)
+    ).values()
+    return middle
 
 
 def batches(n: int, seed: int) -> tuple[int, int, np.ndarray]:

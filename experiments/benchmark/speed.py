@@ -1,9 +1,10 @@
 """Speed: seconds a step, and an epoch of a whole training, of every program, network and batch size, each in turn."""
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +18,9 @@ from experiments.common.parts import Keep
 
 RATE = 0.1  # low, so that rounding errors do not grow and final costs can be compared
 PAUSE = 0.1  # seconds before each run: OpenBLAS keeps its threads busy for some 30 ms after its last product
+OPERATIONS = 1e10  # arithmetic in the steps that are taken in a row, which decides how many they are
 TWIN = "jaxnet, cross-entropy"  # scikit-learn classifies with no other cost, so its final cost is compared with this
+Name = TypeVar("Name", bound=Hashable)
 KNOWN = PROGRAMS | {TWIN: Program(TWIN, "jaxnet", None, {"loss": jaxnet.cross_entropy})}
 
 
@@ -79,16 +82,17 @@ def compare_steps(
     targets: np.ndarray,
     machine: roofline.Machine,
     repeats: int,
-    operations: float,
+    seconds: float,
     seed: int,
 ) -> script.Record:
     """One network and batch size: every program takes the same steps from the same start, one run of each in turn.
 
-    Raises RuntimeError where a program ends its first run at another cost than jaxnet: it would have done other work.
+    A run takes them again and again for so many `seconds`. Raises RuntimeError where a program ends its first run at
+    another cost than jaxnet: it would have done other work.
     """
     n = len(images)
     work = roofline.step_work(sizes, batch_size)
-    steps = steps_of(operations, work, 2_000, n // batch_size)
+    steps = steps_of(work, 2_000, n // batch_size)
     random = np.random.default_rng(seed)
     params = initial(random, sizes)
     order = np.arange(n) if batch_size == n else random.permutation(n)[: steps * batch_size]
@@ -96,30 +100,35 @@ def compare_steps(
         worker.start(params, batch_size, RATE, **KNOWN[name].choices)
     first = {name: worker.run(order) for name, worker in running.items()}
     costs = {name: cost(worker.params(), images[:10_000], targets[:10_000]) for name, worker in running.items()}
-    rounds = 3 if batch_size == n else 1  # one step alone is nearly over when all cores are awake
-    runs = in_turn(running, repeats, lambda worker: sum(worker.run(order) for _ in range(rounds)))
     for name, found in costs.items():
         same = costs[TWIN if name == "sklearn" else "jaxnet"]
         if name != TWIN and not abs(found - same) < 1e-3 * same:
             raise RuntimeError(f"{name} ended its first run at the cost {found}, jaxnet at {same}: not the same work")
-    seconds = {name: tables.middle([value / (rounds * steps) for value in values]) for name, values in runs.items()}
+    rounds = rounds_of(seconds, {name: worker.run(order) for name, worker in running.items()})
+
+    def a_step(name: str) -> float:
+        return sum(running[name].run(order) for _ in range(rounds[name])) / (rounds[name] * steps)
+
+    middle = in_turn(list(running), repeats, a_step)
     return {
         "steps": steps,
-        "seconds": seconds,
-        "ratio": ratios(seconds),
-        "share": roofline.share(work, machine, seconds["jaxnet"][0]),
-        "warm_up": {name: first[name] - steps * seconds[name][0] for name in seconds},
+        "rounds": rounds,
+        "seconds": middle,
+        "ratio": ratios(middle),
+        "share": roofline.share(work, machine, middle["jaxnet"][0]),
+        "warm_up": {name: first[name] - steps * middle[name][0] for name in middle},
         "cost": costs,
     }
 
 
 def compare_trainings(
-    running: dict[str, Worker], sizes: tuple[int, ...], batch_size: int, *, repeats: int, seed: int
+    running: dict[str, Worker], sizes: tuple[int, ...], batch_size: int, *, repeats: int, seconds: float, seed: int
 ) -> script.Record:
     """Seconds an epoch of a whole training, evaluated over all examples before the first epoch and after each.
 
-    One run of each in turn, an epoch long, after one that does not count. Raises RuntimeError where a program finds
-    another cost or accuracy than jaxnet before the first step: it would be another evaluation.
+    One training of each in turn, of as many epochs as last so many `seconds`, after two that do not count. Raises
+    RuntimeError where a program finds another cost or accuracy than jaxnet before the first step: it would be another
+    evaluation.
     """
     params = initial(np.random.default_rng(seed), sizes)
     for name, worker in running.items():
@@ -129,19 +138,29 @@ def compare_trainings(
         same = begin[TWIN if name == "sklearn" else "jaxnet"]
         if name != TWIN and not np.allclose(found, same, rtol=1e-3):
             raise RuntimeError(f"{name} finds {found} before the first step, jaxnet {same}: not the same evaluation")
-    runs = in_turn(running, repeats, lambda worker: worker.train(1, seed)[0])
-    seconds = {name: tables.middle(values) for name, values in runs.items()}
-    return {"seconds": seconds, "ratio": ratios(seconds)}
+    epochs = rounds_of(seconds, {name: worker.train(1, seed)[0] for name, worker in running.items()})
+    middle = in_turn(list(running), repeats, lambda name: running[name].train(epochs[name], seed)[0] / epochs[name])
+    return {"epochs": epochs, "seconds": middle, "ratio": ratios(middle)}
 
 
-def in_turn(running: dict[str, Worker], repeats: int, run: Callable[[Worker], float]) -> dict[str, list[float]]:
-    """The seconds of so many runs of each program, one of each after the other, each when the one before is quiet."""
-    runs: dict[str, list[float]] = {name: [] for name in running}
+def rounds_of(seconds: float, once: dict[Name, float]) -> dict[Name, int]:
+    """How often each has to run to last so long, by how long it took `once`.
+
+    For some 40 ms after a rest the threads of a program often share one core: a short run would measure that.
+    """
+    return {name: max(1, math.ceil(seconds / time)) for name, time in once.items()}
+
+
+def in_turn(
+    names: Sequence[Name], repeats: int, run: Callable[[Name], float]
+) -> dict[Name, tuple[float, float, float]]:
+    """Median, least and most of so many runs of each, one of each after the other, when the one before is quiet."""
+    runs: dict[Name, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
-        for name, worker in running.items():
+        for name, values in runs.items():
             time.sleep(PAUSE)
-            runs[name].append(run(worker))
-    return runs
+            values.append(run(name))
+    return {name: tables.middle(values) for name, values in runs.items()}
 
 
 def ratios(seconds: dict[str, tuple[float, float, float]]) -> dict[str, float]:
@@ -149,9 +168,9 @@ def ratios(seconds: dict[str, tuple[float, float, float]]) -> dict[str, float]:
     return {name: each[0] / seconds["jaxnet"][0] for name, each in seconds.items()}
 
 
-def steps_of(operations: float, work: roofline.Work, *most: int) -> int:
-    """As many steps as so much arithmetic makes, at least one, and no more than any of these."""
-    return int(np.clip(operations / work.operations, 1, min(most)))
+def steps_of(work: roofline.Work, *most: int) -> int:
+    """As many steps as make so much arithmetic, at least one, and no more than any of these."""
+    return int(np.clip(OPERATIONS / work.operations, 1, min(most)))
 
 
 def cost(params: Params, images: np.ndarray, targets: np.ndarray) -> float:

@@ -139,7 +139,7 @@ SCRIPTS = {
         *positive("goal", "rate", "factor"), "--factor 1", "--factor 0.5",
     )),
     "benchmark": Script("--limit 60 --repeats 1 --processes 1 --programs numpy --parts speed --batches 10", (
-        *SEED, *LIMIT, *PARTS, *counts("repeats", "processes", "populations"), *positive("operations", "goal"),
+        *SEED, *LIMIT, *PARTS, *counts("repeats", "processes", "populations"), *positive("seconds", "goal"),
         "--goal 101", "--networks 784-0-10", "--networks 783-10", "--networks 784", "--networks", "--networks ten",
         "--networks 784-1000000000-10", "--batches 0", "--batches 61", "--batches", "--batches half", "--parts noise",
         "--parts", "--programs theano", "--populations 1000000000 --parts populations", "--race jaxnet:10",

@@ -21,7 +21,7 @@ from jaxnet.data import as_bytes
 from tests.experiments.commands import PNG, main, refused
 
 SMALL = (
-    "--limit 160 --repeats 1 --trainings 1 --operations 1e6 --networks 784-16-16-10 --batches 10 full"
+    "--limit 160 --repeats 1 --trainings 1 --seconds 1e-3 --networks 784-16-16-10 --batches 10 full"
     " --populations 1 2 --parts speed train populations --programs numpy c"
 )
 
@@ -113,7 +113,7 @@ def test_it_measures_programs_in_processes_of_their_own(tmp_path: Path, monkeypa
 
 def test_memory_grows_with_the_networks_and_not_with_their_data():
     examples = as_bytes(np.zeros((30, 784), np.float32)), jax.numpy.zeros((30, 10))
-    one, four = (growth.measure_one((784, 16, 10), 10, k, *examples, operations=1e6, seed=0) for k in (1, 4))
+    one, four = (growth.measure_one((784, 16, 10), 10, k, *examples, seed=0) for k in (1, 4))
     assert one["data_bytes"] == four["data_bytes"] == 30 * (784 + 40) + 10 * 4  # one step
     parameters = 4 * (784 * 16 + 16 + 16 * 10 + 10)
     assert one["work_bytes"] >= 2 * parameters  # those that come in and those that go out
@@ -185,31 +185,33 @@ def test_a_program_that_does_other_work_is_found_out(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(speed, "PAUSE", 0.0)
     machine = roofline.Machine(operations=1e9, bytes=1e9)
     case: Any = functools.partial(speed.compare_steps, running, (784, 5, 10), 10, images=images, targets=targets)
-    row = case(machine=machine, repeats=3, operations=1e9, seed=0)
+    row = case(machine=machine, repeats=3, seconds=0.1, seed=0)
     assert row["steps"] == 2
+    assert row["rounds"] == {"jaxnet": 5, "numpy": 5}  # a run of 0.02 s, to last 0.1 s
     assert row["seconds"]["numpy"] == pytest.approx((0.01, 0.01, 0.01))
     running["numpy"] = Fake(0.1)
     with pytest.raises(RuntimeError, match="numpy ended its first run at the cost .* not the same work"):
-        case(machine=machine, repeats=1, operations=1e9, seed=0)
+        case(machine=machine, repeats=1, seconds=0.1, seed=0)
 
 
 def test_a_program_that_evaluates_otherwise_is_found_out(monkeypatch: pytest.MonkeyPatch):
     class Fake:
         def __init__(self, seconds: float, cost: float):
-            self.answer = seconds, [[cost, 0.1, cost, 0.1], [cost / 2, 0.5, cost / 2, 0.5]]
+            self.seconds, self.history = seconds, [[cost, 0.1, cost, 0.1], [cost / 2, 0.5, cost / 2, 0.5]]
 
         def start(self, *_: Any, **__: Any) -> None: ...
 
-        def train(self, *_: Any) -> Any:
-            return self.answer
+        def train(self, epochs: int, _: int) -> Any:
+            return epochs * self.seconds, self.history
 
     monkeypatch.setattr(speed, "PAUSE", 0.0)
     running: Any = {"jaxnet": Fake(1.0, 2.5), "numpy": Fake(3.0, 2.5)}
-    row = speed.compare_trainings(running, (784, 5, 10), 10, repeats=3, seed=0)
+    row = speed.compare_trainings(running, (784, 5, 10), 10, repeats=3, seconds=4.0, seed=0)
+    assert row["epochs"] == {"jaxnet": 4, "numpy": 2}
     assert row["ratio"] == {"jaxnet": 1.0, "numpy": 3.0}
     running["numpy"] = Fake(3.0, 2.6)
     with pytest.raises(RuntimeError, match=r"numpy finds \[2.6, .* jaxnet \[2.5, .* not the same evaluation"):
-        speed.compare_trainings(running, (784, 5, 10), 10, repeats=1, seed=0)
+        speed.compare_trainings(running, (784, 5, 10), 10, repeats=1, seconds=1.0, seed=0)
 
 
 def test_arithmetic_and_bytes_are_those_counted_on_paper():

@@ -56,12 +56,9 @@ function ends({ picture, layers }, { layer, neuron, source }) {
 
 // Lines of the same colour and strength are one path. Strong ones lie above weak ones, a neuron's own above the others,
 // and the chosen one above all.
-const bySign = (name) => ["plus", "minus"].map((sign) => name.replace("sign", sign));
-const PATHS = [
-  ...["sign", "own sign"].flatMap((kind) => Array.from({ length: LEVELS }, (_, i) => bySign(`${kind} level${i + 1}`)).flat()),
-  ...bySign("sign chosen"),
-  "zero chosen",
-];
+const SIGNS = ["plus", "minus"];
+const levels = (own) => Array.from({ length: LEVELS }, (_, i) => SIGNS.map((sign) => `${own}${sign} level${i + 1}`)).flat();
+const PATHS = [...levels(""), ...levels("own "), ...SIGNS.map((sign) => `${sign} chosen`), "zero chosen"];
 
 // The function that draws lines into the group.
 export function createLines(group) {

@@ -32,20 +32,21 @@ for (const field of document.querySelectorAll("input, select, textarea")) field.
 
 const lesson = createLesson(readData(find("data").textContent));
 const modules = { neuron, network, lousy, downhill, example, chain, walk };
+const names = Object.keys(modules);
 const made = {};
 const scenes = {};
 let places = null;
 // Each scene gives {choices, restore}: what an address needs to show it again, and the names of what it cannot show. It
 // is made when it is first asked for. Until then the first one stands alone: to lay out all takes a slow machine a while.
 function make(name) {
-  if (name !== Object.keys(modules)[0]) document.body.classList.add("complete");
+  if (name !== names[0]) document.body.classList.add("complete");
   return (made[name] ??= modules[name].createScene({ section: find(name), lesson, changed: () => places?.later() }));
 }
-for (const name of Object.keys(modules)) Object.defineProperty(scenes, name, { enumerable: true, get: () => make(name) });
+for (const name of names) Object.defineProperty(scenes, name, { enumerable: true, get: () => make(name) });
 
 const flags = { embed: false, present: false };
-places = createPlaces(Object.keys(modules), (name) => written(name, scenes[name].choices(), flags));
-const slides = createSlides(Object.keys(modules), places, (on) => {
+places = createPlaces(names, (name) => written(name, scenes[name].choices(), flags));
+const slides = createSlides(names, places, (on) => {
   flags.present = on;
   places.later();
 });
@@ -57,7 +58,7 @@ function arrive(fragment) {
   flags.embed ||= embed; // a link on the page must not lead out of the frame
   document.body.classList.toggle("embedded", flags.embed);
   const known = Object.hasOwn(modules, scene);
-  const name = known ? scene : Object.keys(modules)[0];
+  const name = known ? scene : names[0];
   make(name);
   const wrong = known ? restored(scene, choices) : scene ? [scene] : [];
   find(`${name}-title`).after(find("notice"));
@@ -73,8 +74,8 @@ function arrive(fragment) {
 // choices leaves what is shown as it is.
 function restored(scene, choices) {
   if (choices.size === 0) return [];
-  const names = Object.keys(scenes[scene].choices());
-  const unknown = [...choices.keys()].filter((name) => !names.includes(name));
+  const known = Object.keys(scenes[scene].choices());
+  const unknown = [...choices.keys()].filter((name) => !known.includes(name));
   return [...new Set([...unknown, ...scenes[scene].restore(choices)])];
 }
 // By now the page may have written where it was into the address; the event says where to go.
@@ -88,7 +89,7 @@ const near = new IntersectionObserver(
   },
   { rootMargin: "50% 0px" },
 );
-for (const name of Object.keys(modules)) {
+for (const name of names) {
   near.observe(find(name));
   whenIdle(() => make(name));
 }
@@ -96,7 +97,7 @@ for (const name of Object.keys(modules)) {
 // Printed is all that there is.
 let closed = [];
 addEventListener("beforeprint", () => {
-  Object.keys(modules).forEach(make);
+  names.forEach(make);
   lesson.refreshAll();
   closed = [...document.querySelectorAll("details:not([open])")];
   for (const each of closed) each.open = true;

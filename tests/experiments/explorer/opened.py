@@ -45,3 +45,10 @@ class Opened:
 
     def ask(self, code: str, argument: Any = None) -> Any:
         return self.page.evaluate(code, argument)
+
+    def show(self, fragment: str) -> None:
+        """Goes to another address of the page, as by a link."""
+        self.ask("(fragment) => (location.hash = fragment)", fragment)
+
+    def wait_until_the_drawings_are_read(self) -> None:
+        self.page.wait_for_function("() => document.querySelectorAll('#networks .small')[1].textContent.includes('60')")

@@ -52,7 +52,7 @@ def test_axe_finds_nothing_in_any_state(browser: Any, folder: Path, axe: str, co
         for button in page.query_selector_all("button.main"):
             button.click()
         look("wrong numbers, refused")
-        ask("location.hash = '#nowhere?odd=1'")
+        opened.show("#nowhere?odd=1")
         look("an address that is not understood")
         page.click("#present")
         for _ in SCENES:
@@ -60,7 +60,7 @@ def test_axe_finds_nothing_in_any_state(browser: Any, folder: Path, axe: str, co
             page.keyboard.press("PageDown")
         page.keyboard.press("Escape")
         for scene in SCENES:
-            ask("(fragment) => (location.hash = fragment)", f"#{scene}?embed")
+            opened.show(f"#{scene}?embed")
             page.wait_for_function(
                 f"() => [...document.querySelectorAll('.scene:not([hidden])')].at(-1).id === '{scene}'"
             )

@@ -45,7 +45,7 @@ def test_the_page_says_how_many_drawings_each_network_reads_and_the_better_one_r
                 for stroke in points(drawing["strokes"])
             ]
             some.append(centred(ink(strokes, RADII[drawing["pen"]])).ravel())
-    trained.page.wait_for_function("() => document.querySelectorAll('#networks .small')[1].textContent.includes('60')")
+    trained.wait_until_the_drawings_are_read()
     most = 0
     for index, params in enumerate(networks_of(report.in_gallery())):
         classify = jax.vmap(functools.partial(jaxnet.classify, params))

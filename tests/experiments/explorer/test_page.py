@@ -41,7 +41,7 @@ def test_the_contents_mark_where_one_is_by_scrolling_by_a_link_by_keyboard_and_b
     page.keyboard.press("Enter")
     assert settled(opened).split("?")[0] == "#chain"
     assert ask(MARKED) == ["chain"]
-    ask("location.hash = '#lousy'")
+    opened.show("#lousy")
     page.wait_for_function(f"() => ({MARKED})[0] === 'lousy'")
     title, contents = (page.locator(each).bounding_box() for each in ("#lousy-title", "#contents"))
     assert title["y"] >= contents["y"] + contents["height"]
@@ -67,7 +67,7 @@ def test_what_an_address_asks_for_in_vain_is_named(opened: Opened):
         box = notice.bounding_box()
         assert box is not None
         assert 0 < box["y"] < 900  # on the screen
-    opened.ask("location.hash = '#network?image=2'")
+    opened.show("#network?image=2")
     opened.page.wait_for_function("() => document.getElementById('notice').hidden")
     assert opened.ask("explorer.state.shown") == 2
 
@@ -83,11 +83,7 @@ SHOWN = """(scene) => {
 }"""
 
 
-DONE = {
-    "network": "() => document.querySelectorAll('#networks .small')[1].textContent.includes('60')",
-    "lousy": "() => !explorer.scenes.lousy.surveys.left() && !document.querySelector('#lousy-play.running')",
-}
-"""When the drawings have been read, and the moments measured and played."""
+MEASURED = "() => !explorer.scenes.lousy.surveys.left() && !document.querySelector('#lousy-play.running')"
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -95,8 +91,10 @@ def test_a_link_shows_in_a_fresh_page_what_was_shown(browser: Any, folder: Path,
     with Opened(browser, folder / "explorer.html", f"#{scene}") as first:
         use_everything(first, f"#{scene}")
         first.ask("document.activeElement.blur()")
-        if scene in DONE:
-            first.page.wait_for_function(DONE[scene])
+        if scene == "network":
+            first.wait_until_the_drawings_are_read()
+        if scene == "lousy":
+            first.page.wait_for_function(MEASURED)
         first.ask("(id) => document.getElementById(id).scrollIntoView()", scene)
         first.page.mouse.move(0, 0)
         first.page.wait_for_function(f"() => ({MARKED})[0] === '{scene}'")
@@ -150,7 +148,7 @@ def test_a_frame_holds_one_scene_alone(browser: Any, small: Path):
             for other in ("#about", "#contents", "footer", "#slides", ".skip"):
                 assert opened.page.locator(other).is_hidden()
             assert opened.page.locator("h1").is_visible()  # for who cannot see it
-        opened.ask("location.hash = '#network'")  # a link of the scene does not lead out of the frame
+        opened.show("#network")  # a link of the scene does not lead out of the frame
         opened.page.wait_for_timeout(50)
         assert opened.ask(SEEN) == ["network"]
         assert opened.page.locator("#about").is_hidden()
@@ -192,7 +190,7 @@ def test_a_presentation_shows_one_scene_a_screen_and_goes_on_and_back(browser: A
         assert page.is_disabled("#slide-back")
         page.keyboard.press("PageUp")
         assert ask(SEEN) == ["neuron"]
-        ask("location.hash = '#example'")
+        opened.show("#example")
         page.wait_for_timeout(50)
         assert ask(SEEN) == ["example"]
         for _ in range(3):
@@ -258,7 +256,7 @@ def test_nothing_is_cut_or_overlaps_from_320_to_2560_pixels(browser: Any, folder
             opened.page.set_viewport_size({"width": width, "height": height})
             for scene in SCENES if alone else SCENES[:1]:
                 if alone:
-                    opened.ask("(fragment) => (location.hash = fragment)", f"#{scene}?{alone}")
+                    opened.show(f"#{scene}?{alone}")
                     opened.page.wait_for_function(f"() => String({SEEN}) === '{scene}'")
                 opened.page.wait_for_timeout(150)
                 found += [f"{width}: {each}" for each in wrong(opened)]
