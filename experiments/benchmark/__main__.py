@@ -6,8 +6,8 @@
 The same network, images, batches, rate and number of steps in jaxnet and in other software, in turn, on this machine:
 NumPy, PyTorch, scikit-learn, JAX the usual way, and plain C on one core. Then the same for whole trainings, with an
 evaluation after each epoch; from a cold process to 95 % of the test images; many networks at once; what time and memory
-grow with; and what part each reaches of what the machine could do. Some three quarters of an hour on two cores; what is
-not installed is left out, and said. Stopped by Ctrl-C, it goes on with --resume.
+grow with; and what part each reaches of what the machine could do. Some 80 minutes on two cores; what is not installed
+is left out, and said. Stopped by Ctrl-C, it goes on with --resume.
 """
 
 import functools

@@ -18,7 +18,7 @@ from experiments.common.parts import Keep
 
 RATE = 0.1  # low, so that rounding errors do not grow and final costs can be compared
 PAUSE = 0.1  # seconds before each run: OpenBLAS keeps its threads busy for some 30 ms after its last product
-OPERATIONS = 1e10  # arithmetic in the steps that are taken in a row, which decides how many they are
+OPERATIONS = 1e10  # arithmetic in the steps that one call takes, which decides how many they are
 TWIN = "jaxnet, cross-entropy"  # scikit-learn classifies with no other cost, so its final cost is compared with this
 Name = TypeVar("Name", bound=Hashable)
 KNOWN = PROGRAMS | {TWIN: Program(TWIN, "jaxnet", None, {"loss": jaxnet.cross_entropy})}
@@ -148,7 +148,7 @@ def rounds_of(seconds: float, once: dict[Name, float]) -> dict[Name, int]:
 
     For some 40 ms after a rest the threads of a program often share one core: a short run would measure that.
     """
-    return {name: max(1, math.ceil(seconds / time)) for name, time in once.items()}
+    return {name: max(1, math.ceil(seconds / took)) for name, took in once.items()}
 
 
 def in_turn(
