@@ -46,6 +46,17 @@ def test_train_digits_trains_records_and_draws(trained: tuple[Path, dict, str]):
         assert part in printed
 
 
+def test_the_cost_stands_in_plain_numbers(trained: tuple[Path, dict, str], monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    monkeypatch.setattr(report.drawing, "save_figure", lambda figure, _: drawn.append(figure))
+    report.draw_history(trained[1]["results"]["history"], Path())
+    (figure,) = drawn
+    figure.canvas.draw()
+    numbers = [float(label.get_text() or 1) for label in figure.axes[0].get_yticklabels(which="both")]
+    assert len(set(numbers)) > 1  # a power of ten would be no number for float
+    report.drawing.plt.close(figure)
+
+
 def test_a_redraw_prints_and_draws_the_same_from_the_record_alone(
     trained: tuple[Path, dict, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
