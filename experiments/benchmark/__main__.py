@@ -50,15 +50,16 @@ class Config:
     programs: tuple[str, ...] = tuple(PROGRAMS)
     """Whom to compare; jaxnet is always there."""
     repeats: int = 11
-    """Runs of each program that count, one of each in turn, after one that does not."""
+    """Runs of each program that count, one of each in turn, after one or two that do not."""
     trainings: int = 5
-    """Whole trainings of each program that count, one of each in turn, after one that does not."""
+    """Whole trainings of each program that count, one of each in turn, after two that do not."""
     processes: int = 5
     """Cold processes of each kind."""
     seconds: float = 0.3
-    """How long each of these runs and trainings lasts at least, by taking its steps or epochs again and again.
+    """About how long each of these runs and trainings lasts, by taking its steps or epochs again and again.
 
-    For some 40 ms after a rest the threads of a program often share one core.
+    How often is judged by one that does not count. For some 40 ms after a rest the threads of a program often share
+    one core.
     """
     populations: tuple[int, ...] = (1, 4, 16, 64)
     """Numbers of networks to train at once; on an accelerator up to 4096."""

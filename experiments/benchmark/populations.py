@@ -10,7 +10,7 @@ import optax
 import jaxnet
 from experiments.benchmark.peers import initial
 from experiments.benchmark.peers.worker import Worker
-from experiments.benchmark.speed import RATE, in_turn, rounds_of
+from experiments.benchmark.speed import RATE, in_turn, rounds_of, seconds_a_step
 from experiments.common import networks, roofline, script
 from experiments.common.machine import side_by_side
 
@@ -28,7 +28,7 @@ def measure(
 ) -> list[script.Record]:
     """Seconds a step of so many networks at once, batches of 10, each number of networks in turn, by `jaxnet.train`.
 
-    A run is as many epochs as last so many `seconds`.
+    A run is as many epochs as last about so many `seconds`.
     """
     batch_size, steps, _ = batches(len(train.images), seed)
     some = jaxnet.Dataset(train.images[: steps * batch_size], train.labels[: steps * batch_size])
@@ -60,11 +60,8 @@ def measure_peer(worker: Worker, n: int, *, repeats: int, seconds: float, seed: 
     batch_size, steps, order = batches(n, seed)
     worker.start(initial(np.random.default_rng(seed), SIZES), batch_size, RATE)
     worker.run(order)
-    (rounds,) = rounds_of(seconds, {0: worker.run(order)}).values()
-    (middle,) = in_turn(
-        [0], repeats, lambda _: sum(worker.run(order) for _ in range(rounds)) / (rounds * steps)
-    ).values()
-    return middle
+    _, middle = seconds_a_step({"peer": worker}, order, steps, repeats=repeats, seconds=seconds)
+    return middle["peer"]
 
 
 def batches(n: int, seed: int) -> tuple[int, int, np.ndarray]:

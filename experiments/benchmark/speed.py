@@ -87,8 +87,8 @@ def compare_steps(
 ) -> script.Record:
     """One network and batch size: every program takes the same steps from the same start, one run of each in turn.
 
-    A run takes them again and again for so many `seconds`. Raises RuntimeError where a program ends its first run at
-    another cost than jaxnet: it would have done other work.
+    A run takes them again and again for about so many `seconds`. Raises RuntimeError where a program ends its first run
+    at another cost than jaxnet: it would have done other work.
     """
     n = len(images)
     work = roofline.step_work(sizes, batch_size)
@@ -104,12 +104,7 @@ def compare_steps(
         same = costs[TWIN if name == "sklearn" else "jaxnet"]
         if name != TWIN and not abs(found - same) < 1e-3 * same:
             raise RuntimeError(f"{name} ended its first run at the cost {found}, jaxnet at {same}: not the same work")
-    rounds = rounds_of(seconds, {name: worker.run(order) for name, worker in running.items()})
-
-    def a_step(name: str) -> float:
-        return sum(running[name].run(order) for _ in range(rounds[name])) / (rounds[name] * steps)
-
-    middle = in_turn(list(running), repeats, a_step)
+    rounds, middle = seconds_a_step(running, order, steps, repeats=repeats, seconds=seconds)
     return {
         "steps": steps,
         "rounds": rounds,
@@ -121,12 +116,24 @@ def compare_steps(
     }
 
 
+def seconds_a_step(
+    running: dict[str, Worker], order: np.ndarray, steps: int, *, repeats: int, seconds: float
+) -> tuple[dict[str, int], dict[str, tuple[float, float, float]]]:
+    """How often each takes these steps in a run, and how long it takes for one: median, least and most."""
+    rounds = rounds_of(seconds, {name: worker.run(order) for name, worker in running.items()})
+
+    def a_step(name: str) -> float:
+        return sum(running[name].run(order) for _ in range(rounds[name])) / (rounds[name] * steps)
+
+    return rounds, in_turn(list(running), repeats, a_step)
+
+
 def compare_trainings(
     running: dict[str, Worker], sizes: tuple[int, ...], batch_size: int, *, repeats: int, seconds: float, seed: int
 ) -> script.Record:
     """Seconds an epoch of a whole training, evaluated over all examples before the first epoch and after each.
 
-    One training of each in turn, of as many epochs as last so many `seconds`, after two that do not count. Raises
+    One training of each in turn, of as many epochs as last about so many `seconds`, after two that do not count. Raises
     RuntimeError where a program finds another cost or accuracy than jaxnet before the first step: it would be another
     evaluation.
     """
@@ -144,7 +151,7 @@ def compare_trainings(
 
 
 def rounds_of(seconds: float, once: dict[Name, float]) -> dict[Name, int]:
-    """How often each has to run to last so long, by how long it took `once`.
+    """How often each has to run to last about so long, by how long it took `once`.
 
     For some 40 ms after a rest the threads of a program often share one core: a short run would measure that.
     """
