@@ -247,8 +247,12 @@ def load_mnist(folder: Path) -> tuple[Dataset, Dataset]:
         names = (f"{kind}-images-idx3-ubyte.gz", f"{kind}-labels-idx1-ubyte.gz")
         return _pixels(*(parse_idx(_verified(folder / name, SHA256[name]), name) for name in names))
 
-    with ThreadPoolExecutor() as threads:  # unpacking leaves Python to other threads
-        train, test = threads.map(read, ("train", "t10k"))
+    kinds = ("train", "t10k")
+    try:
+        with ThreadPoolExecutor() as threads:  # unpacking leaves Python to other threads
+            train, test = threads.map(read, kinds)
+    except RuntimeError:  # no other thread can start: there is too little memory for one, or there are too many
+        train, test = map(read, kinds)
     return train, test
 
 

@@ -5,9 +5,11 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 from typing import Literal
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -116,6 +118,13 @@ def test_a_file_that_is_not_the_original_is_refused_by_its_checksum(tmp_path: Pa
     target.write_bytes(gzip.compress(idx(np.zeros(10_000, np.uint8))))
     with pytest.raises(ValueError, match=r"t10k-labels-idx1-ubyte.gz is damaged: its SHA-256 is [0-9a-f]{64}"):
         load_mnist(tmp_path)
+
+
+def test_images_are_read_where_no_other_thread_can_start():
+    with mock.patch.object(threading.Thread, "start", side_effect=RuntimeError("can't start new thread")) as start:
+        alone = load_mnist(MNIST)
+    start.assert_called_once()
+    jax.tree.map(np.testing.assert_array_equal, alone, load_mnist(MNIST))
 
 
 def test_a_data_set_is_made_from_any_arrays():
@@ -432,6 +441,7 @@ class TinyGrowing(TinyColours):
 
 WITHOUT_TENSORFLOW = """
 import sys
+import threading
 from importlib.machinery import PathFinder
 
 find = PathFinder.find_spec
