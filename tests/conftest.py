@@ -1,15 +1,19 @@
 """Strict JAX, and the shapes in the annotations of the whole package checked at run time."""
 
-import atexit
 import os
-import tempfile
+import shutil
+from pathlib import Path
 
-# What one test has compiled, the next need not, nor the processes that they start; pytest's own workers inherit this.
+# What one test has compiled, the next need not, nor the processes that they start, nor the same tests the next time.
+# pytest's own workers inherit this.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-    compiled = tempfile.TemporaryDirectory(prefix="jaxnet-tests-")
-    atexit.register(compiled.cleanup)
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = compiled.name
+    compiled = Path(__file__).parents[1] / ".pytest_cache" / "compiled"
+    if sum(program.stat().st_size for program in compiled.glob("*")) > 300e6:  # all of them take 30 MB
+        shutil.rmtree(compiled)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(compiled)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    # What a killed process has not written to the end is compiled again; JAX would say so each time.
+    os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache"
 
 # Most of the time goes to compiling, and less of it does for tests; what takes long .ci/run compiles as everybody does.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
