@@ -2,7 +2,7 @@
 
     python -m experiments
 
-Results go to results/NAME/ as if each script had been started by hand. Some eight minutes on two cores. Benchmark and
+Results go to results/NAME/ as if each script had been started by hand. Some nine minutes on two cores. Benchmark and
 scaling are not among them: they want the machine for themselves; nor are crossover, luck, ninety_six, reproduce
 and deep_big_simple, which take their time.
 """
