@@ -6,7 +6,7 @@ A ledger of the chain rule, factor by factor, in float64: first for a chain of t
 weights and biases of the trained network and one test image. Beside the product of the factors stand `jax.grad` and
 what a small nudge really does to the cost. In the full network a neuron reaches the cost along 160 paths, which are
 listed and summed. Some ten seconds on two cores; products and `jax.grad` of 300 random weights and biases differ by
-6.5e-15 at most, relatively, and of the 160 paths from the neuron whose weight matters most a single one makes up 78 %.
+3.6e-15 at most, relatively, and of the 160 paths from the neuron whose weight matters most a single one makes up 78 %.
 """
 
 import functools

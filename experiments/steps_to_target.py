@@ -5,9 +5,9 @@
 Counts the steps that five copies of the lecture's network take to 85 % on held-out images, for batches of 1, 2, 4 ...
 and all 10,000 images at once, each at the best of the constant learning rates that are tried side by side: the curve of
 Shallue et al. 2019 (JMLR 20:112), for plain descent. Some 90 seconds on two cores. Up to batches of 16 a batch
-twice as large needs nearly half as many steps; the bend, twice the steps of perfect scaling, lies at batches of 34 (23
-to 44 over the networks); from 64 on it is a plateau of some 250 steps, where the full batch costs 420 times the
-examples of batches of 1 for 24 times fewer steps.
+twice as large needs nearly half as many steps; the bend, twice the steps of perfect scaling, lies at batches of 37 (32
+to 40 over the networks); from 64 on it is a plateau of some 240 steps, where the full batch costs 400 times the
+examples of batches of 1 for 25 times fewer steps.
 """
 
 import math
