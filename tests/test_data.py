@@ -441,7 +441,6 @@ class TinyGrowing(TinyColours):
 
 WITHOUT_TENSORFLOW = """
 import sys
-import threading
 from importlib.machinery import PathFinder
 
 find = PathFinder.find_spec
