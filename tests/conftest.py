@@ -13,7 +13,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = str(compiled)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     # What a killed process has not written to the end is compiled again; JAX would say so each time.
-    os.environ["PYTHONWARNINGS"] = "ignore:Error reading persistent compilation cache"
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Error reading persistent compilation cache")
 
 # Most of the time goes to compiling, and less of it does for tests; what takes long .ci/run compiles as everybody does.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")

@@ -1,7 +1,6 @@
 """The documents: their examples, what they name, and how long they are."""
 
 import doctest
-import importlib
 import re
 from functools import reduce
 from pathlib import Path
@@ -10,13 +9,13 @@ import jax
 import pytest
 
 import jaxnet
-from experiments.__main__ import ORDER
+from tests.attacks import commands
+from tests.experiments.test_script import SCRIPTS
 
 README = Path(__file__).parent.parent / "README.md"
 LIBRARY = README.parent / "jaxnet" / "README.md"
 GALLERY = README.parent / "experiments" / "README.md"
 PAGES = [README, LIBRARY, GALLERY]
-LONGER = ("crossover", "luck", "ninety_six", "reproduce", "deep_big_simple", "benchmark", "targets", "scaling")
 
 
 @pytest.mark.long
@@ -51,14 +50,12 @@ def test_every_file_picture_and_heading_that_a_page_names_is_there(page: Path):
         assert not heading or f"\n## {heading}\n" in other.read_text(encoding="utf-8"), name
 
 
-@pytest.mark.parametrize("name", [*ORDER, *LONGER])
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_stands_in_the_gallery_and_its_help_tells_the_same_figures(name: str):
     _, found, section = GALLERY.read_text(encoding="utf-8").partition(f"\n## {name}\n")
     assert found
     section = section.partition("\n## ")[0]
-    package = (GALLERY.parent / name).is_dir()
-    told = importlib.import_module(f"experiments.{name}.__main__" if package else f"experiments.{name}").__doc__
-    for figure in re.findall(r"\d[\d.,]*(?= %| to [\d.]+ %)|\d+\.\d+", str(told)):
+    for figure in re.findall(r"\d[\d.,]*(?= %| to [\d.]+ %)|\d+\.\d+", str(commands.module(name).__doc__)):
         assert re.search(rf"(?<![\d.]){re.escape(figure)}(?!\d)", section), figure
 
 

@@ -1,7 +1,6 @@
 """What all scripts share: the command line, the record, what is refused, the one command that runs them all."""
 
 import dataclasses
-import importlib
 import json
 import os
 import subprocess
@@ -16,6 +15,7 @@ from experiments import __main__ as everything
 from experiments import full_batch_vs_sgd, gradient_field, train_digits
 from experiments.common import saving
 from experiments.common.choices import ChoiceError
+from tests.attacks import commands
 from tests.experiments.commands import main, refused
 
 
@@ -123,8 +123,7 @@ SCRIPTS = sorted(
 def test_help_tells_the_question_and_every_choice(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    package = importlib.import_module(f"experiments.{name}")
-    module = importlib.import_module(f"{package.__name__}.__main__") if hasattr(package, "__path__") else package
+    module = commands.module(name)
     monkeypatch.setattr(sys, "argv", [name, "--help"])
     with pytest.raises(SystemExit) as stop:
         module.main()
